@@ -1,0 +1,10 @@
+//! What trying an architecture is worth: its expected improvement of the front.
+
+mod boxes;
+mod excess;
+mod improvement;
+mod normal;
+
+pub(crate) use excess::Marginal;
+pub(crate) use improvement::Improvement;
+pub(crate) use normal::cumulative;

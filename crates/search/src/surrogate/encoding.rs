@@ -1,0 +1,110 @@
+//! How far apart two choices of a dimension are.
+
+use crate::{Dimension, SearchSpace};
+
+/// What kind of quantity a dimension holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// Ordered numbers, on a scale from 0 to 1.
+    Numeric,
+    /// Words and switches, equal or not.
+    Categorical,
+}
+
+/// The squared distances between the choices of one dimension.
+#[derive(Debug, Clone)]
+pub(crate) struct Feature {
+    pub(crate) kind: Kind,
+    /// The dimension's place in the space.
+    pub(crate) position: usize,
+    pub(crate) choices: usize,
+    /// (choices, choices), row-major.
+    pub(crate) squared_distances: Vec<f64>,
+}
+
+/// The dimensions that vary, with their distances.
+///
+/// Numbers lie on a logarithmic scale where all are positive and on a linear one otherwise:
+/// sizes, counts and rates act by their ratio, and over a narrow range the two scales agree.
+/// Either is stretched to unit length. Words and switches are at distance 0 or 1 (overlap).
+#[derive(Debug, Clone)]
+pub(crate) struct Encoding {
+    pub(crate) features: Vec<Feature>,
+}
+
+impl Encoding {
+    pub(crate) fn new(space: &SearchSpace) -> Self {
+        let varying =
+            space.dimensions().iter().enumerate().filter(|(_, dimension)| dimension.choices.len() > 1);
+        Self { features: varying.map(|(position, dimension)| feature(position, dimension)).collect() }
+    }
+
+    /// The positions of the varying dimensions' choices.
+    pub(crate) fn point(&self, space: &SearchSpace, index: u64) -> Vec<usize> {
+        let digits = space.digits(index);
+        self.features.iter().map(|feature| digits[feature.position]).collect()
+    }
+
+    /// The squared distance between two points, every dimension counting alike.
+    pub(crate) fn squared_distance(&self, a: &[usize], b: &[usize]) -> f64 {
+        let pairs = a.iter().zip(b);
+        self.features
+            .iter()
+            .zip(pairs)
+            .map(|(feature, (&a, &b))| feature.squared_distances[a * feature.choices + b])
+            .sum()
+    }
+}
+
+fn feature(position: usize, dimension: &Dimension) -> Feature {
+    let choices = dimension.choices.len();
+    let (kind, coordinates) = match unit_scale(dimension) {
+        Some(coordinates) => (Kind::Numeric, coordinates),
+        None => (Kind::Categorical, Vec::new()),
+    };
+    let squared_distance = |a: usize, b: usize| match kind {
+        Kind::Numeric => (coordinates[a] - coordinates[b]).powi(2),
+        Kind::Categorical => f64::from(u8::from(a != b)),
+    };
+    let squared_distances =
+        (0..choices * choices).map(|cell| squared_distance(cell / choices, cell % choices)).collect();
+    Feature { kind, position, choices, squared_distances }
+}
+
+/// The choices between 0 and 1, where all are numbers.
+fn unit_scale(dimension: &Dimension) -> Option<Vec<f64>> {
+    let numbers: Vec<f64> = dimension.choices.iter().map(|choice| choice.number()).collect::<Option<_>>()?;
+    let all_positive = numbers.iter().all(|&number| number > 0.0);
+    let scaled: Vec<f64> =
+        numbers.iter().map(|&number| if all_positive { number.ln() } else { number }).collect();
+    let lowest = scaled.iter().copied().fold(f64::INFINITY, f64::min);
+    let highest = scaled.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+    Some(scaled.into_iter().map(|value| (value - lowest) / (highest - lowest)).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Choice;
+
+    #[test]
+    fn positive_numbers_are_spaced_by_ratio_and_words_by_equality() {
+        let space = SearchSpace::new(vec![
+            Dimension::new("width", [64, 128, 256]),
+            Dimension::new("fixed", [1]),
+            Dimension::new("shift", [-1.0, 0.0, 3.0]),
+            Dimension::new("activation", ["gelu", "relu", "silu"]),
+            Dimension::new("mixed", [Choice::from(1), Choice::from("auto")]),
+        ])
+        .unwrap();
+        let encoding = Encoding::new(&space);
+        let distances = |at: usize| encoding.features[at].squared_distances[..3].to_vec();
+        assert_eq!(encoding.features.len(), 4);
+        assert!((distances(0)[1] - 0.25).abs() < 1e-12, "128 is halfway from 64 to 256");
+        assert!((distances(1)[1] - 0.0625).abs() < 1e-12, "a dimension with negatives is linear");
+        assert_eq!(distances(2), [0.0, 1.0, 1.0]);
+        assert_eq!(encoding.features[3].kind, Kind::Categorical);
+        assert_eq!(encoding.point(&space, 10), [0, 1, 2, 0]);
+        assert_eq!(encoding.squared_distance(&[0, 0, 0, 0], &[2, 0, 1, 1]), 3.0);
+    }
+}
