@@ -1,0 +1,247 @@
+//! The affine map on rows.
+
+use burn::{
+    backend::{
+        Autodiff, Backend, Dispatch, Flex, TensorMetadata,
+        autodiff::{
+            checkpoint::{base::Checkpointer, strategy::CheckpointStrategy},
+            grads::Gradients,
+            ops::{Backward, Ops},
+        },
+        backend_extension,
+        flex::{FlexTensor, Layout},
+        ops::FloatTensorOps,
+        tensor::FloatTensor,
+    },
+    tensor::{Shape, Tensor},
+};
+
+use crate::{
+    autodiff::{AutodiffTensor, constant, record},
+    buffer::{contiguous, elements, is_fused, update, width},
+    column_sum::column_sum,
+    composed,
+    simd::{Kernel, rows_per_chunk, run},
+};
+
+/// `input · weight + bias` over the last dimension; `weight` is (in, out), `bias` (out).
+///
+/// Leading dimensions are flattened to rows, so that the output, the input's gradient and the
+/// weight's gradient are one matrix product each.
+pub fn linear<const D: usize>(input: Tensor<D>, weight: Tensor<2>, bias: Option<Tensor<1>>) -> Tensor<D> {
+    if !is_fused(&input) || !is_fused(&weight) {
+        return composed::linear(input, weight, bias);
+    }
+    let (input, weight) = (input.into_dispatch(), weight.into_dispatch());
+    Tensor::from_dispatch(match bias {
+        Some(bias) => Dispatch::affine(input, weight, bias.into_dispatch()),
+        None => Dispatch::project(input, weight),
+    })
+}
+
+/// The affine map as one operator.
+#[backend_extension(Flex, Autodiff)]
+trait LinearOps: Backend {
+    fn affine(
+        input: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        bias: FloatTensor<Self>,
+    ) -> FloatTensor<Self>;
+
+    fn project(input: FloatTensor<Self>, weight: FloatTensor<Self>) -> FloatTensor<Self>;
+}
+
+impl LinearOps for Flex {
+    fn affine(input: FlexTensor, weight: FlexTensor, bias: FlexTensor) -> FlexTensor {
+        add_bias(Self::project(input, weight), bias)
+    }
+
+    fn project(input: FlexTensor, weight: FlexTensor) -> FlexTensor {
+        let mut shape = input.shape();
+        let last = shape.num_dims() - 1;
+        shape[last] = width(&weight);
+        let product = Self::float_matmul(rows(input), weight); // (rows, out)
+        product.with_layout(Layout::contiguous(shape))
+    }
+}
+
+impl<C: CheckpointStrategy> LinearOps for Autodiff<Flex, C> {
+    fn affine(input: AutodiffTensor, weight: AutodiffTensor, bias: AutodiffTensor) -> AutodiffTensor {
+        let tracked = (input.is_tracked(), weight.is_tracked(), bias.is_tracked());
+        let ((input, input_node), (weight, weight_node)) = (input.into_parts(), weight.into_parts());
+        let (bias, bias_node) = bias.into_parts();
+        let output = Flex::affine(input.clone(), weight.clone(), bias);
+        if tracked == (false, false, false) {
+            return constant(output);
+        }
+        let state = Saved::new((input, tracked.0), (weight, tracked.1));
+        record::<C, _, 3>(Affine, [input_node, weight_node, bias_node], state, output)
+    }
+
+    fn project(input: AutodiffTensor, weight: AutodiffTensor) -> AutodiffTensor {
+        let tracked = (input.is_tracked(), weight.is_tracked());
+        let ((input, input_node), (weight, weight_node)) = (input.into_parts(), weight.into_parts());
+        let output = Flex::project(input.clone(), weight.clone());
+        if tracked == (false, false) {
+            return constant(output);
+        }
+        let state = Saved::new((input, tracked.0), (weight, tracked.1));
+        record::<C, _, 2>(Project, [input_node, weight_node], state, output)
+    }
+}
+
+/// Each factor, kept where the other one's gradient is wanted.
+#[derive(Debug, Clone)]
+struct Saved {
+    input: Option<FlexTensor>,
+    weight: Option<FlexTensor>,
+}
+
+impl Saved {
+    /// Each factor with whether it is tracked.
+    fn new(input: (FlexTensor, bool), weight: (FlexTensor, bool)) -> Self {
+        Self { input: weight.1.then_some(input.0), weight: input.1.then_some(weight.0) }
+    }
+
+    fn input_gradient(&self, output: &FlexTensor) -> Option<FlexTensor> {
+        self.weight.as_ref().map(|weight| Flex::project(output.clone(), weight.transpose(0, 1)))
+    }
+
+    fn weight_gradient(&self, output: &FlexTensor) -> Option<FlexTensor> {
+        let input = rows(self.input.clone()?).transpose(0, 1); // (in, rows)
+        Some(Flex::float_matmul(input, rows(output.clone())))
+    }
+}
+
+#[derive(Debug)]
+struct Affine;
+
+impl Backward<Flex, 3> for Affine {
+    type State = Saved;
+
+    fn backward(self, ops: Ops<Saved, 3>, gradients: &mut Gradients, _: &mut Checkpointer) {
+        let [input, weight, bias] = ops.parents;
+        let gradient = contiguous(gradients.consume::<Flex>(&ops.node));
+        if let (Some(node), Some(gradient)) = (input, ops.state.input_gradient(&gradient)) {
+            gradients.register::<Flex>(node.id, gradient);
+        }
+        if let (Some(node), Some(gradient)) = (weight, ops.state.weight_gradient(&gradient)) {
+            gradients.register::<Flex>(node.id, gradient);
+        }
+        if let Some(node) = bias {
+            gradients.register::<Flex>(node.id, column_sum(&gradient));
+        }
+    }
+}
+
+#[derive(Debug)]
+struct Project;
+
+impl Backward<Flex, 2> for Project {
+    type State = Saved;
+
+    fn backward(self, ops: Ops<Saved, 2>, gradients: &mut Gradients, _: &mut Checkpointer) {
+        let [input, weight] = ops.parents;
+        let gradient = contiguous(gradients.consume::<Flex>(&ops.node));
+        if let (Some(node), Some(gradient)) = (input, ops.state.input_gradient(&gradient)) {
+            gradients.register::<Flex>(node.id, gradient);
+        }
+        if let (Some(node), Some(gradient)) = (weight, ops.state.weight_gradient(&gradient)) {
+            gradients.register::<Flex>(node.id, gradient);
+        }
+    }
+}
+
+/// The tensor as (rows, last dimension).
+fn rows(tensor: FlexTensor) -> FlexTensor {
+    let tensor = contiguous(tensor);
+    let width = width(&tensor);
+    let shape = Shape::from([tensor.layout().num_elements() / width.max(1), width]);
+    match tensor.layout().reshape(shape) {
+        Some(layout) => tensor.with_layout(layout),
+        None => unreachable!("a contiguous tensor takes any shape of its size"),
+    }
+}
+
+fn add_bias(product: FlexTensor, bias: FlexTensor) -> FlexTensor {
+    let bias = contiguous(bias);
+    let bias = elements(&bias);
+    let chunk = rows_per_chunk(bias.len()) * bias.len();
+    update(product, chunk, |_, rows| run(AddBias { rows, bias })).0
+}
+
+struct AddBias<'a> {
+    rows: &'a mut [f32],
+    bias: &'a [f32],
+}
+
+impl Kernel for AddBias<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run(self) {
+        for row in self.rows.chunks_exact_mut(self.bias.len()) {
+            for (x, bias) in row.iter_mut().zip(self.bias) {
+                *x += bias;
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use burn::tensor::Tensor;
+
+    use super::*;
+    use crate::parity::{assert_gradients_match_differences, assert_parity, evaluate, floats, plain, values};
+
+    /// Input, weight and, where there is one, bias: (batch, length, in) · (in, out).
+    fn fused([batch, length, input, output]: [usize; 4]) -> impl Fn(Vec<Tensor<1>>) -> Tensor<1> {
+        move |inputs| {
+            let rows = inputs[0].clone().reshape([batch, length, input]);
+            linear(rows, inputs[1].clone().reshape([input, output]), inputs.get(2).cloned()).flatten(0, 2)
+        }
+    }
+
+    fn inputs([batch, length, input, output]: [usize; 4]) -> Vec<Vec<f32>> {
+        vec![values(1, batch * length * input), values(2, input * output), values(3, output)]
+    }
+
+    #[test]
+    fn forward_and_backward_agree_with_the_reference_with_and_without_bias() {
+        for shape in [[1, 1, 1, 1], [2, 3, 5, 7], [4, 32, 64, 48]] {
+            let [batch, length, input, output] = shape;
+            let composed = |inputs: Vec<Tensor<1>>| {
+                let rows = inputs[0].clone().reshape([batch, length, input]);
+                let weight = inputs[1].clone().reshape([input, output]);
+                composed::linear(rows, weight, inputs.get(2).cloned()).flatten(0, 2)
+            };
+            assert_parity(&inputs(shape), fused(shape), composed);
+            assert_parity(&inputs(shape)[..2], fused(shape), composed);
+        }
+    }
+
+    #[test]
+    fn gradients_agree_with_finite_differences() {
+        assert_gradients_match_differences(&inputs([2, 2, 3, 4]), fused([2, 2, 3, 4]));
+    }
+
+    #[test]
+    fn a_transposed_input_and_a_transposed_weight_are_read_in_their_order() {
+        let input = plain(&[1.0, 2.0, 3.0, 4.0, 5.0, 6.0], [3, 2]).transpose(); // [[1, 3, 5], [2, 4, 6]]
+        let weight = plain(&[1.0, 0.0, 0.0, 0.0, 1.0, 10.0], [2, 3]).transpose(); // [[1, 0], [0, 1], [0, 10]]
+        assert_eq!(floats(linear(input, weight, None)), [1.0, 53.0, 2.0, 64.0]);
+    }
+
+    #[test]
+    fn a_frozen_weight_leaves_the_inputs_gradient_as_it_is() {
+        let shape = [2, 3, 4, 5];
+        let [input, weight, bias] = <[Vec<f32>; 3]>::try_from(inputs(shape)).unwrap();
+        let (_, all) = evaluate(&[input.clone(), weight.clone(), bias.clone()], fused(shape));
+        let (_, frozen) = evaluate(&[input], |leaf| {
+            let constants = [plain(&weight, [20]), plain(&bias, [5])];
+            fused(shape)(leaf.into_iter().chain(constants).collect())
+        });
+        assert_eq!(frozen[0], all[0]);
+    }
+}
