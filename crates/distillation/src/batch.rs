@@ -1,0 +1,43 @@
+//! A padded batch of tokenised examples on a device.
+
+use burn::tensor::{Int, Tensor};
+
+/// Examples of one step, padded to the longest of them.
+#[derive(Clone, Debug)]
+pub struct Batch {
+    /// Token ids, (batch, length).
+    pub ids: Tensor<2, Int>,
+    /// Segment ids, 0 for the first text and 1 for the second, (batch, length).
+    pub token_types: Tensor<2, Int>,
+    /// 1 for a real token and 0 for padding, (batch, length).
+    pub mask: Tensor<2>,
+    /// What the task wants for each example.
+    pub targets: Targets,
+    /// The row of each example in its [`ExampleSet`](crate::ExampleSet), the key of cached teacher outputs.
+    pub rows: Vec<u32>,
+    /// Real tokens of each example.
+    pub lengths: Vec<u32>,
+}
+
+/// The targets of a batch.
+#[derive(Clone, Debug)]
+pub enum Targets {
+    /// One class index per example, (batch).
+    Classes(Tensor<1, Int>),
+    /// One real value per example and output, (batch, outputs): regression.
+    Values(Tensor<2>),
+    /// No labels: the teacher is the only source.
+    Absent,
+}
+
+impl Batch {
+    /// Number of examples.
+    pub fn size(&self) -> usize {
+        self.rows.len()
+    }
+
+    /// Padded length in tokens.
+    pub fn length(&self) -> usize {
+        self.ids.dims()[1]
+    }
+}

@@ -1,0 +1,154 @@
+//! What a stage minimises: turns the forward passes of student and teacher into loss terms.
+
+mod intermediate_layers;
+mod knowledge_distillation;
+
+use burn::tensor::Tensor;
+
+pub use intermediate_layers::IntermediateLayersKnowledgeDistillationLoss;
+pub use knowledge_distillation::KnowledgeDistillationLoss;
+
+use crate::matcher::Matchers;
+use crate::{Batch, CriterionConfig, Error, Features, LayerPath, Network, Taps, Targets};
+
+/// Both forwards of one batch.
+#[derive(Clone, Copy, Debug)]
+pub struct Forwards<'a> {
+    /// What both networks saw.
+    pub batch: &'a Batch,
+    /// The student's features, with their graph.
+    pub student: &'a Features,
+    /// The teacher's features, constants.
+    pub teacher: &'a Features,
+}
+
+/// One batch with the features of both networks, owned.
+#[derive(Debug)]
+pub struct Pass {
+    /// What both networks saw.
+    pub batch: Batch,
+    /// The student's features.
+    pub student: Features,
+    /// The teacher's features.
+    pub teacher: Features,
+}
+
+/// One weighted term of a loss.
+#[derive(Clone, Debug)]
+pub struct LossTerm {
+    /// What it compares, such as `bert.encoder.layer.0.output ↔ bert.encoder.layer.1.output (MSE)`.
+    pub name: String,
+    /// Its weight in the sum.
+    pub weight: f64,
+    /// Its value before weighting; one element.
+    pub value: Tensor<1>,
+}
+
+/// The terms of one batch's loss.
+#[derive(Clone, Debug, Default)]
+pub struct LossTerms {
+    /// In the order of the config; terms of weight 0 are left out.
+    pub terms: Vec<LossTerm>,
+}
+
+impl LossTerms {
+    /// The weighted sum, one element; `None` without terms.
+    pub fn total(&self) -> Option<Tensor<1>> {
+        self.terms.iter().map(|term| term.value.clone() * term.weight).reduce(|sum, term| sum + term)
+    }
+}
+
+/// Turns two forwards into loss terms.
+pub trait Criterion: Send {
+    /// Features the student's forward must keep.
+    fn student_taps(&self) -> &Taps;
+
+    /// Features the teacher's forward must keep; empty = the teacher is not run.
+    fn teacher_taps(&self) -> &Taps;
+
+    /// The terms of one batch.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::MissingFeature`] when a forward lacks a tapped feature, [`Error::MissingTargets`] when the
+    /// labels are wanted and absent.
+    fn terms(&self, forwards: Forwards<'_>) -> Result<LossTerms, Error>;
+
+    /// The trainable matchers between student and teacher features, by mapping.
+    fn matchers(&mut self) -> Option<&mut Matchers> {
+        None
+    }
+
+    /// Fits matchers that no earlier stage has trained in closed form to what these passes show.
+    fn fit(&mut self, _passes: &mut dyn Iterator<Item = Pass>) {}
+
+    /// How much of the teacher's features the student explains on this batch, per squared-error mapping.
+    fn explained(&self, _forwards: Forwards<'_>) -> Vec<Explained> {
+        Vec::new()
+    }
+}
+
+/// How well one mapping's student feature predicts the teacher's.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Explained {
+    /// The student's layer.
+    pub student: LayerPath,
+    /// 1 − MSE / variance: 1 = equal, 0 = no better than the teacher's mean.
+    pub variance: f64,
+    /// The student feature's own variance across tokens, as a share of its mean square: near 0 when it has
+    /// collapsed to a constant.
+    pub spread: f64,
+}
+
+/// Makes the criterion of `config` for these two networks; matchers of earlier stages are taken over.
+///
+/// # Errors
+///
+/// [`Error::UnknownLayer`] and [`Error::Incomparable`] for mappings that these networks cannot keep.
+pub fn build<S: Network, T: Network>(
+    config: &CriterionConfig,
+    (student, teacher): (&S, &T),
+    matchers: &mut Matchers,
+    seed: u64,
+) -> Result<Box<dyn Criterion>, Error> {
+    Ok(match config {
+        CriterionConfig::IntermediateLayers { mappings, options, origin_loss } => {
+            let criterion = IntermediateLayersKnowledgeDistillationLoss::new(
+                (student, teacher),
+                mappings,
+                *options,
+                seed,
+            )?;
+            Box::new(criterion.with_origin_loss(*origin_loss, student.logits()).with_matchers(matchers))
+        }
+        CriterionConfig::KnowledgeDistillation { temperature, losses, weights } => {
+            let logits = (student.logits(), teacher.logits());
+            Box::new(
+                KnowledgeDistillationLoss::new(logits, *temperature)?
+                    .with_losses(*losses)
+                    .with_weights(*weights)?,
+            )
+        }
+    })
+}
+
+/// The student's own loss on the labels: cross entropy for classes, mean squared error for values.
+///
+/// # Errors
+///
+/// [`Error::MissingTargets`] for a batch without labels.
+pub fn task_loss(logits: Tensor<2>, targets: &Targets) -> Result<Tensor<1>, Error> {
+    match targets {
+        Targets::Classes(classes) => Ok(autodistillation_kernels::cross_entropy(logits, classes.clone())),
+        Targets::Values(values) => Ok((logits - values.clone()).powi_scalar(2).mean()),
+        Targets::Absent => Err(Error::MissingTargets),
+    }
+}
+
+pub(crate) fn feature<'a>(features: &'a Features, path: &LayerPath) -> Result<&'a crate::Feature, Error> {
+    features.get(path).ok_or_else(|| Error::MissingFeature { path: path.clone() })
+}
+
+pub(crate) fn logits(features: &Features, path: &LayerPath) -> Result<Tensor<2>, Error> {
+    features.vectors(path).cloned().ok_or_else(|| Error::MissingFeature { path: path.clone() })
+}

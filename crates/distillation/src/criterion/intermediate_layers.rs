@@ -1,0 +1,230 @@
+//! `IntermediateLayersKnowledgeDistillationLoss`: features at layer paths, compared pair by pair.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::comparison::{Aligned, Alignment, align, unmatched_rows};
+use crate::criterion::{
+    Criterion, Explained, Forwards, LossTerm, LossTerms, Pass, feature, logits, task_loss,
+};
+use crate::loss::{between, variance};
+use crate::matcher::{FeatureMatcher, Matchers, RidgeFit};
+use crate::{
+    Error, LayerMapping, LayerOutput, LayerPath, LossKind, MatchingOptions, Network, Normalize, OriginLoss,
+    Shape, Taps,
+};
+
+/// Keeps a relative error finite when the teacher's feature is constant.
+const VARIANCE_FLOOR: f64 = 1e-8;
+
+/// Σ wᵢ · Lᵢ(matcherᵢ(student feature), teacher feature), with the student's own loss on request.
+///
+/// Features of equal shape are compared as they are; with one differing dimension (width, or the heads of
+/// attention maps) a trained [`FeatureMatcher`] joins them; anything else is an error. Padding never counts.
+#[derive(Debug)]
+pub struct IntermediateLayersKnowledgeDistillationLoss {
+    /// The pairs with their losses and weights.
+    pub layer_mappings: Vec<LayerMapping>,
+    /// Choices shared by all pairs.
+    pub options: MatchingOptions,
+    /// The trained linear maps, by mapping.
+    pub feature_matchers: Matchers,
+    /// Mappings whose matcher no earlier stage has trained.
+    fresh: BTreeSet<String>,
+    origin_logits: Option<LayerPath>,
+    student_taps: Taps,
+    teacher_taps: Taps,
+}
+
+impl IntermediateLayersKnowledgeDistillationLoss {
+    /// Checks every mapping against both networks and makes the matchers they need, seeded.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::UnknownLayer`] for a path one of the networks lacks, [`Error::Incomparable`] for features of
+    /// different kinds, [`Error::NoMappings`] without mappings.
+    pub fn new<S: Network, T: Network>(
+        (student, teacher): (&S, &T),
+        mappings: &[LayerMapping],
+        options: MatchingOptions,
+        seed: u64,
+    ) -> Result<Self, Error> {
+        let mut feature_matchers = Matchers::new();
+        let mut layer_mappings = Vec::with_capacity(mappings.len());
+        for (place, mapping) in mappings.iter().enumerate() {
+            let mapping = LayerMapping {
+                student: student.resolve(&mapping.student),
+                teacher: teacher.resolve(&mapping.teacher),
+                ..mapping.clone()
+            };
+            let shapes = (
+                shape_of("student", &student.layers(), &mapping.student)?,
+                shape_of("teacher", &teacher.layers(), &mapping.teacher)?,
+            );
+            let alignment = Alignment::between(shapes.0, shapes.1, &mapping, options.heads)?;
+            if let Some((from, to)) = alignment.matcher_widths() {
+                feature_matchers.insert(key(&mapping), FeatureMatcher::random(from, to, seed ^ place as u64));
+            }
+            layer_mappings.push(mapping);
+        }
+        let student_taps = Taps::new(layer_mappings.iter().map(|mapping| mapping.student.clone()));
+        let teacher_taps = Taps::new(layer_mappings.iter().map(|mapping| mapping.teacher.clone()));
+        let fresh = feature_matchers.keys().cloned().collect();
+        Ok(Self {
+            layer_mappings,
+            options,
+            feature_matchers,
+            fresh,
+            origin_logits: None,
+            student_taps,
+            teacher_taps,
+        })
+    }
+
+    /// The same, with the student's own loss on the labels added (or not) with weight 1; the student's logits
+    /// come out at `logits`.
+    #[must_use]
+    pub fn with_origin_loss(mut self, origin_loss: OriginLoss, logits: LayerPath) -> Self {
+        if origin_loss == OriginLoss::Added {
+            self.student_taps = Taps::new(self.student_taps.paths().cloned().chain([logits.clone()]));
+            self.origin_logits = Some(logits);
+        }
+        self
+    }
+
+    /// The same, with matchers of earlier stages in place of fresh ones where a mapping is shared.
+    #[must_use]
+    pub fn with_matchers(mut self, earlier: &mut Matchers) -> Self {
+        for (mapping, matcher) in &mut self.feature_matchers {
+            if let Some(kept) = earlier.remove(mapping) {
+                *matcher = kept;
+                self.fresh.remove(mapping);
+            }
+        }
+        self
+    }
+
+    fn aligned(&self, mapping: &LayerMapping, forwards: Forwards<'_>) -> Result<Aligned, Error> {
+        let features =
+            (feature(forwards.student, &mapping.student)?, feature(forwards.teacher, &mapping.teacher)?);
+        align(features, self.feature_matchers.get(&key(mapping)), forwards.batch, &self.options)
+            .ok_or_else(|| Error::MissingFeature { path: mapping.student.clone() })
+    }
+
+    fn term(&self, mapping: &LayerMapping, forwards: Forwards<'_>) -> Result<LossTerm, Error> {
+        let Aligned { student, teacher, comparison } = self.aligned(mapping, forwards)?;
+        let scale = match (mapping.loss, self.options.normalize) {
+            (LossKind::MeanSquared, Normalize::TeacherVariance) => {
+                Some(variance(teacher.clone(), &comparison.rows))
+            }
+            _ => None,
+        };
+        let value = between(mapping.loss, student, teacher, &comparison);
+        let value = match scale {
+            Some(scale) => value / (scale + VARIANCE_FLOOR),
+            None => value,
+        };
+        Ok(LossTerm { name: describe(mapping), weight: mapping.weight, value })
+    }
+
+    fn explain(&self, mapping: &LayerMapping, forwards: Forwards<'_>) -> Option<Explained> {
+        let Aligned { student, teacher, comparison } = self.aligned(mapping, forwards).ok()?;
+        let number = |tensor: burn::tensor::Tensor<1>| f64::from(tensor.into_scalar::<f32>());
+        let (student, teacher) = (student.without_autodiff(), teacher.without_autodiff());
+        let total = number(variance(teacher.clone(), &comparison.rows)).max(VARIANCE_FLOOR);
+        let error = number(between(LossKind::MeanSquared, student, teacher, &comparison));
+        let raw = match feature(forwards.student, &mapping.student).ok()? {
+            crate::Feature::Sequence(tensor) => tensor.clone().without_autodiff().flatten(0, 1),
+            crate::Feature::Vectors(tensor) => tensor.clone().without_autodiff(),
+            crate::Feature::Attention(_) => return None,
+        };
+        let [_, width] = raw.dims();
+        let rows =
+            crate::loss::Rows { real_elements: comparison.rows.real_rows * width as f64, ..comparison.rows };
+        let square = number(between(
+            LossKind::MeanSquared,
+            raw.clone(),
+            raw.zeros_like(),
+            &crate::loss::Comparison { rows: rows.clone(), ..comparison },
+        ));
+        let spread = number(variance(raw, &rows)) / square.max(VARIANCE_FLOOR);
+        Some(Explained { student: mapping.student.clone(), variance: 1.0 - error / total, spread })
+    }
+}
+
+impl Criterion for IntermediateLayersKnowledgeDistillationLoss {
+    fn student_taps(&self) -> &Taps {
+        &self.student_taps
+    }
+
+    fn teacher_taps(&self) -> &Taps {
+        &self.teacher_taps
+    }
+
+    fn terms(&self, forwards: Forwards<'_>) -> Result<LossTerms, Error> {
+        let mut terms = LossTerms::default();
+        for mapping in self.layer_mappings.iter().filter(|mapping| mapping.weight != 0.0) {
+            terms.terms.push(self.term(mapping, forwards)?);
+        }
+        if let Some(path) = &self.origin_logits {
+            let value = task_loss(logits(forwards.student, path)?, &forwards.batch.targets)?;
+            terms.terms.push(LossTerm { name: "labels".into(), weight: 1.0, value });
+        }
+        Ok(terms)
+    }
+
+    fn fit(&mut self, passes: &mut dyn Iterator<Item = Pass>) {
+        if self.fresh.is_empty() {
+            return;
+        }
+        let mut fits: BTreeMap<String, RidgeFit> = BTreeMap::new();
+        for pass in passes {
+            for mapping in self.layer_mappings.iter().filter(|mapping| self.fresh.contains(&key(mapping))) {
+                let features = (pass.student.get(&mapping.student), pass.teacher.get(&mapping.teacher));
+                let Some(pair) = unmatched_rows(features, &pass.batch) else { continue };
+                let (from, to) = (pair.0.dims()[1], pair.1.dims()[1]);
+                fits.entry(key(mapping))
+                    .or_insert_with(|| RidgeFit::new(from, to))
+                    .add(pair.0, pair.1, pair.2);
+            }
+        }
+        for (mapping, fit) in fits {
+            if let Some(values) = fit.solve() {
+                self.feature_matchers.insert(mapping, FeatureMatcher::from_values(&values));
+            }
+        }
+    }
+
+    fn matchers(&mut self) -> Option<&mut Matchers> {
+        Some(&mut self.feature_matchers)
+    }
+
+    fn explained(&self, forwards: Forwards<'_>) -> Vec<Explained> {
+        let squared = self.layer_mappings.iter().filter(|mapping| mapping.loss == LossKind::MeanSquared);
+        squared.filter_map(|mapping| self.explain(mapping, forwards)).collect()
+    }
+}
+
+/// What names a matcher: the two layers it joins.
+pub(crate) fn key(mapping: &LayerMapping) -> String {
+    format!("{} → {}", mapping.student, mapping.teacher)
+}
+
+fn describe(mapping: &LayerMapping) -> String {
+    let loss = match mapping.loss {
+        LossKind::MeanSquared => "MSE",
+        LossKind::MeanAbsolute => "L1",
+        LossKind::KullbackLeibler => "KL",
+        LossKind::CrossEntropy => "CE",
+    };
+    format!("{} ({loss})", key(mapping))
+}
+
+/// The shape at `path`, or the error that says what the network has instead.
+pub fn shape_of(role: &'static str, layers: &[LayerOutput], path: &LayerPath) -> Result<Shape, Error> {
+    let found = layers.iter().find(|layer| layer.path == *path);
+    found.map(|layer| layer.shape).ok_or_else(|| Error::UnknownLayer {
+        path: path.clone(),
+        role,
+        known: crate::error::describe_layers(layers, path),
+    })
+}

@@ -1,0 +1,238 @@
+//! Tokenised examples in memory, and the order in which training sees them.
+
+use burn::tensor::{Device, Int, Tensor, TensorData};
+use rand::SeedableRng;
+use rand::seq::SliceRandom;
+use rand_chacha::ChaCha8Rng;
+
+use crate::{Batch, Targets};
+
+/// One tokenised example.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Example {
+    /// Token ids with the special tokens, not padded.
+    pub ids: Vec<u32>,
+    /// Segment of each token: 0 for the first text, 1 for the second.
+    pub token_types: Vec<u8>,
+    /// What the task wants.
+    pub target: Target,
+}
+
+/// The target of one example.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Target {
+    /// A class index.
+    Class(u32),
+    /// A real value (regression).
+    Value(f32),
+    /// Not labelled.
+    Absent,
+}
+
+/// A data set after tokenising: what batches are cut from.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ExampleSet {
+    /// The examples in file order; their index is their row.
+    pub examples: Vec<Example>,
+    /// The id that fills the end of shorter examples.
+    pub padding_id: u32,
+}
+
+impl ExampleSet {
+    /// Number of examples.
+    pub fn len(&self) -> usize {
+        self.examples.len()
+    }
+
+    /// Whether there is no example.
+    pub fn is_empty(&self) -> bool {
+        self.examples.is_empty()
+    }
+
+    /// Pads the examples at `rows` to the longest of them. A row outside the set is left out.
+    pub fn batch(&self, rows: &[u32], device: &Device) -> Batch {
+        let chosen: Vec<(u32, &Example)> = rows
+            .iter()
+            .filter_map(|&row| self.examples.get(row as usize).map(|example| (row, example)))
+            .collect();
+        let length = chosen.iter().map(|(_, example)| example.ids.len()).max().unwrap_or(0);
+        let mut columns = Columns::default();
+        for (_, example) in &chosen {
+            columns.push(example, length, self.padding_id);
+        }
+        let shape = [chosen.len(), length];
+        Batch {
+            ids: int_tensor(columns.ids, shape, device),
+            token_types: int_tensor(columns.token_types, shape, device),
+            mask: Tensor::from_data(TensorData::new(columns.mask, shape), device),
+            targets: targets(&chosen, device),
+            rows: chosen.iter().map(|(row, _)| *row).collect(),
+            lengths: chosen.iter().map(|(_, example)| example.ids.len() as u32).collect(),
+        }
+    }
+
+    /// Rows sorted by length and cut into batches of `batch_size`: for evaluation, where order is free.
+    pub fn by_length(&self, batch_size: usize) -> Vec<Vec<u32>> {
+        let mut rows: Vec<u32> = (0..self.len() as u32).collect();
+        rows.sort_by_key(|&row| (self.examples[row as usize].ids.len(), row));
+        rows.chunks(batch_size.max(1)).map(<[u32]>::to_vec).collect()
+    }
+}
+
+/// The columns of a batch while it is filled, row by row.
+#[derive(Default)]
+struct Columns {
+    ids: Vec<i32>,
+    token_types: Vec<i32>,
+    mask: Vec<f32>,
+}
+
+impl Columns {
+    fn push(&mut self, example: &Example, length: usize, padding_id: u32) {
+        let padding = length - example.ids.len();
+        self.ids.extend(example.ids.iter().map(|&id| id as i32));
+        self.ids.extend(std::iter::repeat_n(padding_id as i32, padding));
+        self.token_types.extend(example.token_types.iter().map(|&segment| i32::from(segment)));
+        self.token_types.extend(std::iter::repeat_n(0, padding));
+        self.mask.extend(std::iter::repeat_n(1.0, example.ids.len()));
+        self.mask.extend(std::iter::repeat_n(0.0, padding));
+    }
+}
+
+fn int_tensor(values: Vec<i32>, shape: [usize; 2], device: &Device) -> Tensor<2, Int> {
+    Tensor::from_data(TensorData::new(values, shape), device)
+}
+
+/// The targets of the chosen examples; one without a label makes the whole batch unlabelled.
+fn targets(chosen: &[(u32, &Example)], device: &Device) -> Targets {
+    let count = chosen.len();
+    let classes: Vec<i32> = chosen
+        .iter()
+        .filter_map(|(_, example)| match example.target {
+            Target::Class(class) => Some(class as i32),
+            _ => None,
+        })
+        .collect();
+    if count > 0 && classes.len() == count {
+        return Targets::Classes(Tensor::from_data(TensorData::new(classes, [count]), device));
+    }
+    let values: Vec<f32> = chosen
+        .iter()
+        .filter_map(|(_, example)| match example.target {
+            Target::Value(value) => Some(value),
+            _ => None,
+        })
+        .collect();
+    if count > 0 && values.len() == count {
+        return Targets::Values(Tensor::from_data(TensorData::new(values, [count, 1]), device));
+    }
+    Targets::Absent
+}
+
+/// The order in which a stage sees its examples: a function of the seed, the stage and the step alone, so
+/// that all trials see the same batches and can share the teacher's outputs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Order {
+    /// The study's seed.
+    pub seed: u64,
+    /// The stage's position in its scheduler.
+    pub stage: u64,
+    /// Examples in a batch.
+    pub batch_size: usize,
+}
+
+/// Batches that are sorted by length together, so that a batch holds sentences of like length and the
+/// order of batches is still random.
+const BATCHES_SORTED_TOGETHER: usize = 50;
+
+impl Order {
+    /// The rows of each batch of epoch `epoch`; the last short batch is dropped unless it is the only one.
+    pub fn epoch(&self, set: &ExampleSet, epoch: u64) -> Vec<Vec<u32>> {
+        let mut rng = self.rng(epoch);
+        let mut rows: Vec<u32> = (0..set.len() as u32).collect();
+        rows.shuffle(&mut rng);
+        let size = self.batch_size.clamp(1, set.len().max(1));
+        let mut batches: Vec<Vec<u32>> = Vec::with_capacity(rows.len() / size);
+        for group in rows.chunks_mut(size * BATCHES_SORTED_TOGETHER) {
+            let whole = group.len() - group.len() % size;
+            group[..whole].sort_by_key(|&row| set.examples[row as usize].ids.len());
+            batches.extend(group[..whole].chunks(size).map(<[u32]>::to_vec));
+        }
+        batches.shuffle(&mut rng);
+        batches
+    }
+
+    /// An endless walk over the batches, epoch after epoch. Empty for an empty set.
+    pub fn batches<'a>(&'a self, set: &'a ExampleSet) -> impl Iterator<Item = Vec<u32>> + 'a {
+        let epochs = if set.is_empty() { 0 } else { u64::MAX };
+        (0..epochs).flat_map(move |epoch| self.epoch(set, epoch))
+    }
+
+    fn rng(&self, epoch: u64) -> ChaCha8Rng {
+        let mut seed = [0; 32];
+        seed[..8].copy_from_slice(&self.seed.to_le_bytes());
+        seed[8..16].copy_from_slice(&self.stage.to_le_bytes());
+        seed[16..24].copy_from_slice(&epoch.to_le_bytes());
+        ChaCha8Rng::from_seed(seed)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn set(lengths: &[usize]) -> ExampleSet {
+        let examples = lengths
+            .iter()
+            .map(|&length| Example {
+                ids: vec![7; length],
+                token_types: vec![0; length],
+                target: Target::Class(1),
+            })
+            .collect();
+        ExampleSet { examples, padding_id: 0 }
+    }
+
+    #[test]
+    fn a_batch_is_as_long_as_its_longest_example() {
+        let batch = set(&[3, 5, 9]).batch(&[0, 1], &Device::flex());
+        assert_eq!(batch.ids.dims(), [2, 5]);
+        let mask: Vec<f32> = batch.mask.into_data().try_to_vec().unwrap();
+        assert_eq!(mask, [1., 1., 1., 0., 0., 1., 1., 1., 1., 1.]);
+    }
+
+    #[test]
+    fn an_epoch_holds_every_example_once_and_in_an_order_of_its_seed() {
+        let lengths: Vec<usize> = (0..96).map(|i| 2 + i % 7).collect();
+        let set = set(&lengths);
+        let order = Order { seed: 1, stage: 0, batch_size: 8 };
+        let mut rows: Vec<u32> = order.epoch(&set, 0).concat();
+        assert_eq!(rows.len(), 96);
+        rows.sort_unstable();
+        assert_eq!(rows, (0..96).collect::<Vec<u32>>());
+        assert_eq!(order.epoch(&set, 0), order.epoch(&set, 0));
+        assert_ne!(order.epoch(&set, 0), order.epoch(&set, 1));
+        assert_ne!(order.epoch(&set, 0), Order { stage: 1, ..order }.epoch(&set, 0));
+    }
+
+    #[test]
+    fn batches_group_like_lengths() {
+        let lengths: Vec<usize> = (0..320).map(|i| 1 + (i * 37) % 60).collect();
+        let set = set(&lengths);
+        let order = Order { seed: 5, stage: 2, batch_size: 8 };
+        let padded: usize = order
+            .epoch(&set, 0)
+            .iter()
+            .map(|b| 8 * b.iter().map(|&r| lengths[r as usize]).max().unwrap())
+            .sum();
+        let real: usize = lengths.iter().sum();
+        assert!(padded as f64 / (real as f64) < 1.1, "{padded} padded tokens for {real}");
+    }
+
+    #[test]
+    fn a_set_smaller_than_a_batch_is_one_batch() {
+        let order = Order { seed: 5, stage: 2, batch_size: 8 };
+        assert_eq!(order.batches(&set(&[1, 2, 3])).take(2).map(|b| b.len()).collect::<Vec<_>>(), [3, 3]);
+        assert_eq!(order.batches(&set(&[])).count(), 0);
+    }
+}

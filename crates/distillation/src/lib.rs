@@ -1,0 +1,48 @@
+//! Teaches a student network from a teacher: criteria, blocks, stages and one training loop.
+//!
+//! The crate knows neither search nor concrete networks: anything that implements [`Network`] can teach
+//! or learn. Features come back from a forward pass as a value ([`Features`]), selected by [`Taps`].
+
+pub mod batch;
+pub mod block;
+pub mod comparison;
+pub mod criterion;
+pub mod error;
+pub mod evaluation;
+pub mod event;
+pub mod examples;
+pub mod features;
+pub mod gradients;
+pub mod latency;
+pub mod layer_path;
+pub mod loss;
+pub mod mapping;
+pub mod matcher;
+pub mod metrics;
+pub mod network;
+pub mod optimizer;
+pub mod schedule;
+pub mod stage;
+pub mod teacher;
+pub mod training;
+
+pub use batch::{Batch, Targets};
+pub use block::Block;
+pub use criterion::{Criterion, IntermediateLayersKnowledgeDistillationLoss, KnowledgeDistillationLoss};
+pub use error::Error;
+pub use evaluation::{Evaluation, evaluate};
+pub use event::{Event, Listener, StageEnd, StageReport};
+pub use examples::{Example, ExampleSet, Order, Target};
+pub use features::{Feature, Features, Taps};
+pub use latency::{Latency, LatencySettings, measure_latency};
+pub use layer_path::LayerPath;
+pub use mapping::{HeadMatching, LayerMapping, LossKind, MatchingOptions, Normalize, Reduction};
+pub use matcher::{FeatureMatcher, MatcherValues, Matchers};
+pub use network::{LayerOutput, Mode, Network, Parameters, Shape};
+pub use optimizer::{AdamConfig, Optimizer, OptimizerConfig, SgdConfig};
+pub use schedule::{Decay, Schedule};
+pub use stage::{
+    CriterionConfig, FlashDistillation, OriginLoss, RegularDistillation, Scheduler, Stage, StageKind,
+};
+pub use teacher::Teacher;
+pub use training::{Course, EarlyStop, Seeds, TrainingSettings};

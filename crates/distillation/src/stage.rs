@@ -1,0 +1,100 @@
+//! A stage: what is trained, on which criterion, for how long; and the scheduler that lists stages.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{Block, LayerMapping, MatchingOptions};
+
+/// One training run over one part of the student.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Stage {
+    /// Flash (block by block) or regular.
+    pub kind: StageKind,
+    /// The part of the student that is trained.
+    pub block: Block,
+    /// What is minimised.
+    pub criterion: CriterionConfig,
+    /// Optimiser steps.
+    pub steps: u32,
+    /// Peak learning rate.
+    pub learning_rate: f64,
+}
+
+/// The two kinds of stage.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum StageKind {
+    /// A block learns from the teacher's intermediate layers.
+    Flash,
+    /// The whole student learns from the teacher's logits.
+    Regular,
+}
+
+/// What a stage minimises, as data.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub enum CriterionConfig {
+    /// Features or logits at layer paths, compared pair by pair.
+    IntermediateLayers {
+        /// The pairs.
+        mappings: Vec<LayerMapping>,
+        /// Choices shared by all pairs.
+        options: MatchingOptions,
+        /// Whether the student's own loss on the labels is added, with weight 1.
+        origin_loss: OriginLoss,
+    },
+    /// Logits against labels and against the teacher's logits.
+    KnowledgeDistillation {
+        /// Softens both sides' logits in the teacher term.
+        temperature: f64,
+        /// Loss of [student–targets, teacher–student].
+        losses: [crate::LossKind; 2],
+        /// Weight of [student–targets, teacher–student].
+        weights: [f64; 2],
+    },
+}
+
+/// Whether the student's own loss on the labels counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum OriginLoss {
+    /// Added with weight 1.
+    Added,
+    /// Left out.
+    LeftOut,
+}
+
+/// Blockwise stages, each learning from intermediate layers.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct FlashDistillation {
+    /// One stage per block, in order.
+    pub stages: Vec<Stage>,
+}
+
+/// Stages that train the whole student.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct RegularDistillation {
+    /// Usually one.
+    pub stages: Vec<Stage>,
+}
+
+/// An ordered list of stages, run one after another on the same student.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Scheduler {
+    stages: Vec<Stage>,
+}
+
+impl Scheduler {
+    /// The flash stages, then the regular ones. Either may be empty.
+    pub fn combine(flash: FlashDistillation, regular: RegularDistillation) -> Self {
+        let mut stages = flash.stages;
+        stages.extend(regular.stages);
+        Self { stages }
+    }
+
+    /// The stages in order.
+    pub fn stages(&self) -> &[Stage] {
+        &self.stages
+    }
+
+    /// Optimiser steps of all stages.
+    pub fn total_steps(&self) -> u64 {
+        self.stages.iter().map(|stage| u64::from(stage.steps)).sum()
+    }
+}
