@@ -1,0 +1,119 @@
+//! The names of BERT's layers and parameters, as its checkpoints spell them.
+
+use autodistillation_distillation::{LayerOutput, LayerPath, Shape};
+
+use crate::BertConfig;
+
+pub(super) fn embeddings() -> LayerPath {
+    LayerPath::new("bert.embeddings")
+}
+
+pub(super) fn pooler() -> LayerPath {
+    LayerPath::new("bert.pooler")
+}
+
+pub(super) fn classifier() -> LayerPath {
+    LayerPath::new("classifier")
+}
+
+/// The module name of layer `index`.
+pub(super) fn layer(index: usize) -> String {
+    format!("bert.encoder.layer.{index}")
+}
+
+/// Output 0 of `module` in layer `index`.
+pub(super) fn in_layer(index: usize, module: &str) -> LayerPath {
+    LayerPath::new(format!("bert.encoder.layer.{index}.{module}"))
+}
+
+/// Attention probabilities of layer `index`.
+pub(super) fn probabilities(index: usize) -> LayerPath {
+    LayerPath::with_output(format!("bert.encoder.layer.{index}.attention.self"), 1)
+}
+
+/// Every output in order of computation.
+pub(super) fn layers(config: &BertConfig) -> Vec<LayerOutput> {
+    let hidden = Shape::Sequence { width: config.hidden_size };
+    let mut outputs = vec![LayerOutput { path: embeddings(), shape: hidden }];
+    outputs.extend((0..config.num_hidden_layers).flat_map(|index| in_order(index, config)));
+    outputs.push(LayerOutput { path: pooler(), shape: Shape::Vectors { width: config.hidden_size } });
+    outputs.push(LayerOutput { path: classifier(), shape: Shape::Vectors { width: config.num_labels() } });
+    outputs
+}
+
+fn in_order(index: usize, config: &BertConfig) -> Vec<LayerOutput> {
+    let hidden = Shape::Sequence { width: config.hidden_size };
+    let wide = Shape::Sequence { width: config.intermediate_size };
+    let attention = Shape::Attention { heads: config.num_attention_heads };
+    let at = |module, shape| LayerOutput { path: in_layer(index, module), shape };
+    vec![
+        at("attention.self.query", hidden),
+        at("attention.self.key", hidden),
+        LayerOutput { path: probabilities(index), shape: attention },
+        at("attention.self.value", hidden),
+        at("attention.self", hidden),
+        at("attention.output", hidden),
+        at("intermediate", wide),
+        at("output", hidden),
+    ]
+}
+
+/// What an alias stands for: `bert`, `bert.encoder` and `bert.output` are the last hidden state, a whole layer
+/// is its output, `attention` is `attention.output`, and output 1 of either is the attention probabilities.
+pub(super) fn resolve(path: &LayerPath, layers: usize) -> LayerPath {
+    if path.output == 0 && ["bert", "bert.encoder", "bert.output"].contains(&path.module.as_str()) {
+        return in_layer(layers - 1, "output");
+    }
+    match (aliased_layer(&path.module), path.output) {
+        (Some((index, "")), 0) => in_layer(index, "output"),
+        (Some((index, ".attention")), 0) => in_layer(index, "attention.output"),
+        (Some((index, "" | ".attention")), 1) => probabilities(index),
+        _ => path.clone(),
+    }
+}
+
+/// Splits `bert.encoder.layer.3.attention` into 3 and `.attention`.
+fn aliased_layer(module: &str) -> Option<(usize, &str)> {
+    let rest = module.strip_prefix("bert.encoder.layer.")?;
+    let (index, inside) = rest.split_at(rest.find('.').unwrap_or(rest.len()));
+    Some((index.parse().ok()?, inside))
+}
+
+/// The checkpoint's name for a field path: `self` is no name in Rust, and `LayerNorm` no field name.
+pub(super) fn parameter_name(field_path: &str) -> String {
+    let spelled = field_path.split('.').map(|field| match field {
+        "self_attention" => "self",
+        "layer_norm" => "LayerNorm",
+        other => other,
+    });
+    spelled.collect::<Vec<_>>().join(".")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn aliases_stand_for_the_modules_that_compute_them() {
+        let resolved = |module: &str, output| resolve(&LayerPath::with_output(module, output), 3).to_string();
+        assert_eq!(resolved("bert.output", 0), "bert.encoder.layer.2.output");
+        assert_eq!(resolved("bert.encoder", 0), "bert.encoder.layer.2.output");
+        assert_eq!(resolved("bert.encoder.layer.1", 0), "bert.encoder.layer.1.output");
+        assert_eq!(resolved("bert.encoder.layer.1", 1), "bert.encoder.layer.1.attention.self[1]");
+        assert_eq!(resolved("bert.encoder.layer.0.attention", 0), "bert.encoder.layer.0.attention.output");
+        assert_eq!(
+            resolved("bert.encoder.layer.0.attention.self", 1),
+            "bert.encoder.layer.0.attention.self[1]"
+        );
+        assert_eq!(resolved("bert.encoder.layer.x", 0), "bert.encoder.layer.x");
+    }
+
+    #[test]
+    fn field_paths_become_checkpoint_names() {
+        assert_eq!(
+            parameter_name("bert.encoder.layer.0.attention.self_attention.query.weight"),
+            "bert.encoder.layer.0.attention.self.query.weight"
+        );
+        assert_eq!(parameter_name("bert.embeddings.layer_norm.bias"), "bert.embeddings.LayerNorm.bias");
+    }
+}

@@ -1,0 +1,69 @@
+//! The ways in which a `config.json` can fail to describe a supported network.
+
+/// One problem of a `config.json`.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ConfigProblem {
+    /// The file holds something else than keys and values.
+    #[error("expected an object of keys and values")]
+    NotAnObject,
+    /// A size that has no safe default is missing.
+    #[error("`{key}` is missing: add it, sizes are never guessed")]
+    Missing {
+        /// The key.
+        key: &'static str,
+    },
+    /// A value of the wrong type or range.
+    #[error("`{key}` must be {expected}, found {found}")]
+    Invalid {
+        /// The key.
+        key: &'static str,
+        /// What it can be.
+        expected: &'static str,
+        /// What it is, as JSON.
+        found: String,
+    },
+    /// A value that is right for Hugging Face and not supported here.
+    #[error("`{key}` is {found}; supported: {supported}")]
+    Unsupported {
+        /// The key.
+        key: &'static str,
+        /// What it is, as JSON.
+        found: String,
+        /// What can be loaded.
+        supported: String,
+    },
+    /// Heads of unequal width.
+    #[error("num_attention_heads {heads} does not divide hidden_size {hidden}")]
+    HeadsDoNotDivide {
+        /// The width.
+        hidden: usize,
+        /// The heads.
+        heads: usize,
+    },
+    /// The padding token is not in the vocabulary.
+    #[error("pad_token_id {id} is not below vocab_size {vocabulary}")]
+    PaddingOutsideVocabulary {
+        /// The padding token.
+        id: usize,
+        /// Rows of the word embeddings.
+        vocabulary: usize,
+    },
+    /// The head has no output.
+    #[error("the head has no label: give `id2label` or `num_labels`")]
+    NoLabels,
+    /// Two classes with one name.
+    #[error("the label `{label}` stands for two ids")]
+    RepeatedLabel {
+        /// The name.
+        label: String,
+    },
+    /// `num_labels` and `id2label` disagree.
+    #[error("num_labels is {count}, but id2label names {named} labels")]
+    LabelCount {
+        /// `num_labels`
+        count: usize,
+        /// Entries of `id2label`.
+        named: usize,
+    },
+}

@@ -1,0 +1,134 @@
+//! Reads keys of a `config.json` one by one and gathers every problem on the way.
+
+use serde_json::{Map, Value};
+
+use super::{ConfigProblem, SUPPORTED_ARCHITECTURES, labels};
+
+/// More labels than any classifier has; guards against allocating for a corrupt count.
+const MOST_LABELS: usize = 1_000_000;
+
+/// A config being read: which keys were asked for, and what was wrong with them.
+pub(super) struct Reader<'a> {
+    object: &'a Map<String, Value>,
+    asked: Vec<&'static str>,
+    problems: Vec<ConfigProblem>,
+}
+
+impl<'a> Reader<'a> {
+    pub(super) fn new(object: &'a Map<String, Value>) -> Self {
+        Self { object, asked: Vec::new(), problems: Vec::new() }
+    }
+
+    /// Refuses what would load and compute something else: other families, heads and attention variants.
+    pub(super) fn refuse_other_networks(&mut self) {
+        self.only("model_type", |value| value == "bert", "\"bert\"");
+        let architectures = format!("{SUPPORTED_ARCHITECTURES:?}");
+        self.only("architectures", is_supported, &architectures);
+        self.only("position_embedding_type", |value| value == "absolute", "\"absolute\"");
+        self.only("is_decoder", |value| value == false, "false");
+        self.only("add_cross_attention", |value| value == false, "false");
+        self.only("pruned_heads", |value| value.as_object().is_some_and(Map::is_empty), "no pruned heads");
+    }
+
+    /// A required size, at least 1. A placeholder stands for one that cannot be read.
+    pub(super) fn size(&mut self, key: &'static str) -> usize {
+        if self.get(key).is_none() {
+            self.problems.push(ConfigProblem::Missing { key });
+        }
+        self.parsed(key, "a whole number above 0", |value| whole(value).filter(|&size| size > 0)).unwrap_or(1)
+    }
+
+    /// An optional whole number.
+    pub(super) fn whole(&mut self, key: &'static str) -> Option<usize> {
+        self.parsed(key, "a whole number", whole)
+    }
+
+    /// An optional probability below 1.
+    pub(super) fn probability(&mut self, key: &'static str) -> Option<f64> {
+        self.parsed(key, "a probability from 0 to below 1", |value| {
+            value.as_f64().filter(|p| (0.0..1.0).contains(p))
+        })
+    }
+
+    /// An optional number above 0.
+    pub(super) fn positive(&mut self, key: &'static str) -> Option<f64> {
+        self.parsed(key, "a number above 0", |value| value.as_f64().filter(|&number| number > 0.0))
+    }
+
+    /// An optional name out of a list.
+    pub(super) fn choice<T: Copy>(&mut self, key: &'static str, named: &[(&'static str, T)]) -> Option<T> {
+        let value = self.get(key)?;
+        let found = named.iter().find(|(name, _)| value == name).map(|(_, chosen)| *chosen);
+        if found.is_none() {
+            let supported = named.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(", ");
+            self.problems.push(ConfigProblem::Unsupported { key, found: value.to_string(), supported });
+        }
+        found
+    }
+
+    /// The class names: `id2label`, else `num_labels` unnamed ones, else two as in Hugging Face.
+    pub(super) fn labels(&mut self) -> Vec<String> {
+        self.asked.push("label2id");
+        let count = self.parsed("num_labels", "a whole number of labels", |value| {
+            whole(value).filter(|count| (1..=MOST_LABELS).contains(count))
+        });
+        let named = self.parsed("id2label", "an object of names with keys \"0\", \"1\", …", |value| {
+            labels::in_order(value.as_object()?)
+        });
+        if let (Some(count), Some(named)) = (count, &named)
+            && count != named.len()
+        {
+            self.problems.push(ConfigProblem::LabelCount { count, named: named.len() });
+        }
+        named.unwrap_or_else(|| labels::unnamed(count.unwrap_or(2)))
+    }
+
+    /// All keys that were not asked for.
+    pub(super) fn others(&self) -> Map<String, Value> {
+        let unknown = self.object.iter().filter(|(key, _)| !self.asked.contains(&key.as_str()));
+        unknown.map(|(key, value)| (key.clone(), value.clone())).collect()
+    }
+
+    pub(super) fn finish(self) -> Vec<ConfigProblem> {
+        self.problems
+    }
+
+    /// The value at `key`; null is as good as absent.
+    fn get(&mut self, key: &'static str) -> Option<&'a Value> {
+        self.asked.push(key);
+        self.object.get(key).filter(|value| !value.is_null())
+    }
+
+    fn parsed<T>(
+        &mut self,
+        key: &'static str,
+        expected: &'static str,
+        parse: impl FnOnce(&Value) -> Option<T>,
+    ) -> Option<T> {
+        let value = self.get(key)?;
+        let parsed = parse(value);
+        if parsed.is_none() {
+            self.problems.push(ConfigProblem::Invalid { key, expected, found: value.to_string() });
+        }
+        parsed
+    }
+
+    fn only(&mut self, key: &'static str, fits: impl FnOnce(&Value) -> bool, supported: &str) {
+        if let Some(value) = self.get(key)
+            && !fits(value)
+        {
+            let (found, supported) = (value.to_string(), supported.to_owned());
+            self.problems.push(ConfigProblem::Unsupported { key, found, supported });
+        }
+    }
+}
+
+/// A list of architectures of which the first, the one that was saved, is supported.
+fn is_supported(value: &Value) -> bool {
+    let first = value.as_array().and_then(|names| names.first()).and_then(Value::as_str);
+    first.is_some_and(|name| SUPPORTED_ARCHITECTURES.contains(&name))
+}
+
+fn whole(value: &Value) -> Option<usize> {
+    value.as_u64().and_then(|number| usize::try_from(number).ok())
+}

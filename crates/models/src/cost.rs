@@ -1,0 +1,105 @@
+//! What a network costs, in closed form: parameters, operations and bytes.
+
+use safetensors::tensor::{Dtype, Metadata, TensorInfo};
+
+use crate::folder::format_metadata;
+use crate::weights::slots;
+use crate::{Bert, BertConfig};
+
+/// Number of parameters.
+pub fn parameters(config: &BertConfig) -> u64 {
+    let [hidden, wide, labels] =
+        [config.hidden_size, config.intermediate_size, config.num_labels()].map(|n| n as u64);
+    let rows = (config.vocab_size + config.max_position_embeddings + config.type_vocab_size) as u64;
+    let norm = 2 * hidden;
+    let embeddings = rows * hidden + norm;
+    let attention = 4 * linear(hidden, hidden) + norm;
+    let feed_forward = linear(hidden, wide) + linear(wide, hidden) + norm;
+    let layers = config.num_hidden_layers as u64 * (attention + feed_forward);
+    embeddings + layers + linear(hidden, hidden) + linear(hidden, labels)
+}
+
+/// Floating-point operations of one example of `length` tokens, forward, in matrix products; a multiply-add
+/// counts as 2. Every token of every layer counts, as in the exported network.
+pub fn flops(config: &BertConfig, length: usize) -> u64 {
+    let [hidden, wide, labels] =
+        [config.hidden_size, config.intermediate_size, config.num_labels()].map(|n| n as u64);
+    let length = length as u64;
+    let projections = 4 * hidden * hidden;
+    let attention = 2 * length * hidden;
+    let feed_forward = 2 * hidden * wide;
+    let layers = config.num_hidden_layers as u64 * length * (projections + attention + feed_forward);
+    let head = hidden * hidden + hidden * labels;
+    2 * (layers + head)
+}
+
+/// Size in MB (10⁶ bytes) of the `model.safetensors` with f32 numbers, header included.
+pub fn size_mb(config: &BertConfig) -> f64 {
+    let (header, numbers) = file_bytes(config);
+    (header + numbers) as f64 / 1e6
+}
+
+fn linear(inputs: u64, outputs: u64) -> u64 {
+    inputs * outputs + outputs
+}
+
+/// Bytes of the header with its length, and of the numbers.
+fn file_bytes(config: &BertConfig) -> (usize, usize) {
+    let network = Bert::blank(config.clone(), &burn::tensor::Device::flex());
+    let mut slots = slots(&network);
+    slots.sort_by(|a, b| a.name.cmp(&b.name));
+    let mut end = 0;
+    let tensors = slots.into_iter().map(|slot| {
+        let begin = end;
+        end += slot.dims.iter().product::<usize>() * size_of::<f32>();
+        (slot.name, TensorInfo { dtype: Dtype::F32, shape: slot.dims, data_offsets: (begin, end) })
+    });
+    let metadata = Metadata::new(Some(format_metadata()), tensors.collect());
+    // A network's own slots always make a valid and serialisable header.
+    let header = metadata.ok().and_then(|metadata| serde_json::to_vec(&metadata).ok()).unwrap_or_default();
+    (header.len().next_multiple_of(8) + 8, end)
+}
+
+#[cfg(test)]
+mod tests {
+    use burn::module::Module;
+    use serde_json::json;
+
+    use super::*;
+    use crate::test_networks;
+
+    #[test]
+    fn parameters_are_those_of_the_built_network() {
+        for values in [
+            vec![],
+            vec![("num_hidden_layers", json!(3)), ("hidden_size", json!(36)), ("num_labels", json!(1))],
+        ] {
+            let network = test_networks::with(&values, 0);
+            assert_eq!(parameters(network.config()), network.num_params() as u64);
+        }
+    }
+
+    #[test]
+    fn bert_base_has_110_million_parameters_and_22_gflop_at_128_tokens() {
+        let config = test_networks::config(&[
+            ("hidden_size", json!(768)),
+            ("num_hidden_layers", json!(12)),
+            ("num_attention_heads", json!(12)),
+            ("intermediate_size", json!(3072)),
+            ("vocab_size", json!(30522)),
+            ("max_position_embeddings", json!(512)),
+            ("num_labels", json!(2)),
+        ]);
+        assert_eq!(parameters(&config), 109_483_778);
+        assert!((flops(&config, 128) as f64 / 22.36e9 - 1.0).abs() < 0.01, "{}", flops(&config, 128));
+    }
+
+    #[test]
+    fn the_size_is_that_of_the_saved_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let network = test_networks::tiny(0);
+        crate::save(folder.path(), &network, crate::Precision::F32).unwrap();
+        let bytes = std::fs::metadata(folder.path().join("model.safetensors")).unwrap().len();
+        assert_eq!(size_mb(network.config()), bytes as f64 / 1e6);
+    }
+}

@@ -1,0 +1,30 @@
+//! A table of vectors looked up by id.
+
+use autodistillation_kernels as kernels;
+use burn::module::{Module, Param};
+use burn::tensor::{Device, Int, Tensor};
+
+use super::blank;
+
+/// One vector per id.
+#[derive(Module, Debug)]
+pub struct Embedding {
+    /// (ids, width)
+    pub weight: Param<Tensor<2>>,
+}
+
+impl Embedding {
+    pub(crate) fn blank(rows: usize, width: usize, device: &Device) -> Self {
+        Self { weight: blank([rows, width], device) }
+    }
+
+    /// (batch, length) → (batch, length, width)
+    pub fn forward(&self, ids: Tensor<2, Int>) -> Tensor<3> {
+        kernels::embedding(self.weight.val(), ids)
+    }
+
+    /// The vectors of ids 0 to `length - 1`, (1, length, width).
+    pub fn first(&self, length: usize) -> Tensor<3> {
+        self.weight.val().narrow(0, 0, length).unsqueeze()
+    }
+}

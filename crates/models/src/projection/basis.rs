@@ -1,0 +1,90 @@
+//! One orthonormal basis for all of the student's hidden states.
+
+use autodistillation_distillation::LayerPath;
+use burn::tensor::{Tensor, TensorData};
+use nalgebra::{DMatrix, SymmetricEigen};
+use rand::{RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+use std::collections::BTreeMap;
+
+use super::states::TeacherStates;
+
+/// How much the directions that the logits depend on weigh against those in which states vary.
+const GRADIENT_WEIGHT: f64 = 3.0;
+
+/// Directions of the teacher's hidden space that the student keeps, and each state's scale along them.
+///
+/// A state h has the coordinates z(h) = (h − mean) P / scale, so that z has unit mean variance.
+#[derive(Clone, Debug)]
+pub struct Basis {
+    /// P, (teacher width, student width), orthonormal columns.
+    pub(super) directions: DMatrix<f64>,
+    means: BTreeMap<LayerPath, Vec<f64>>,
+    scales: BTreeMap<LayerPath, f64>,
+}
+
+impl Basis {
+    /// The `width` leading eigenvectors of Σ C/tr C + 3 Σ G/tr G over all observed states (C their covariances, G the
+    /// covariances of the logits' gradients), rotated at random so that no coordinate dominates a layer norm.
+    pub fn new(states: &TeacherStates, width: usize, seed: u64) -> Self {
+        let full = states.width();
+        let mut sum = DMatrix::<f64>::zeros(full, full);
+        for statistics in states.all_statistics() {
+            sum += &statistics.covariance / statistics.covariance.trace().max(f64::MIN_POSITIVE);
+        }
+        for gradient in states.gradients() {
+            sum += gradient * (GRADIENT_WEIGHT / gradient.trace().max(f64::MIN_POSITIVE));
+        }
+        let directions = leading(sum, width) * rotation(width, seed);
+        let mut means = BTreeMap::new();
+        let mut scales = BTreeMap::new();
+        for path in states.paths() {
+            let statistics = states.statistics(path);
+            let kept = (directions.transpose() * &statistics.covariance * &directions).trace();
+            means.insert(path.clone(), statistics.mean.clone());
+            scales.insert(path.clone(), (kept / width as f64).sqrt().max(1e-6));
+        }
+        Self { directions, means, scales }
+    }
+
+    /// Width of the student.
+    pub fn width(&self) -> usize {
+        self.directions.ncols()
+    }
+
+    pub(super) fn mean(&self, path: &LayerPath) -> DMatrix<f64> {
+        let mean = &self.means[path];
+        DMatrix::from_row_slice(1, mean.len(), mean)
+    }
+
+    pub(super) fn scale(&self, path: &LayerPath) -> f64 {
+        self.scales[path]
+    }
+
+    /// z of the rows of a state, (tokens, teacher width) → (tokens, student width).
+    pub(super) fn coordinates(&self, path: &LayerPath, rows: Tensor<2>) -> Tensor<2> {
+        let device = rows.device();
+        let map = super::fit::tensor(&(&self.directions / self.scale(path)), &device);
+        let mean: Vec<f32> = self.means[path].iter().map(|value| *value as f32).collect();
+        let mean = Tensor::<2>::from_data(TensorData::new(mean, [1, self.directions.nrows()]), &device);
+        (rows - mean).matmul(map)
+    }
+}
+
+fn leading(matrix: DMatrix<f64>, width: usize) -> DMatrix<f64> {
+    let size = matrix.nrows();
+    let eigen = SymmetricEigen::new((&matrix + matrix.transpose()) * 0.5);
+    let mut order: Vec<usize> = (0..size).collect();
+    order.sort_by(|&a, &b| eigen.eigenvalues[b].total_cmp(&eigen.eigenvalues[a]).then(a.cmp(&b)));
+    DMatrix::from_fn(size, width, |row, column| eigen.eigenvectors[(row, order[column])])
+}
+
+/// A random orthogonal matrix: the Q of a Gaussian matrix.
+fn rotation(width: usize, seed: u64) -> DMatrix<f64> {
+    let mut rng = ChaCha8Rng::seed_from_u64(seed);
+    let mut normal = || {
+        let (u, v): (f64, f64) = (rng.random_range(f64::EPSILON..1.0), rng.random());
+        (-2.0 * u.ln()).sqrt() * (std::f64::consts::TAU * v).cos() // Box and Muller (1958).
+    };
+    DMatrix::from_fn(width, width, |_, _| normal()).qr().q()
+}

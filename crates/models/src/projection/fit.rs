@@ -1,0 +1,204 @@
+//! Ridge regressions of a sublayer's output map and the closed form of its norm.
+
+use burn::tensor::{Device, Tensor, TensorData};
+use nalgebra::DMatrix;
+
+use super::states::with_ones;
+use crate::Error;
+
+/// Ridge penalty as a share of the mean of the centred Gram's diagonal.
+pub(super) const RIDGE: f64 = 1e-3;
+/// The rounding of a Gram matrix summed in f32, as a share of its diagonal.
+const ROUNDING: f64 = 1e-5;
+/// Keeps the residual's share of the target from being taken for nothing.
+const LEAST_SHARE: f64 = 0.05;
+
+/// One batch of a sublayer: what its output map sees, what is added, and where the sum should come.
+pub(super) struct Rows {
+    /// (tokens, inputs)
+    pub features: Tensor<2>,
+    /// (tokens, width)
+    pub residual: Tensor<2>,
+    /// (tokens, width)
+    pub target: Tensor<2>,
+    /// (tokens, 1)
+    pub weight: Tensor<2>,
+}
+
+/// Adds leftᵀ right to `sum`.
+pub(super) fn add_gram(sum: &mut DMatrix<f64>, left: &Tensor<2>, right: &Tensor<2>) {
+    let product = left.clone().transpose().matmul(right.clone());
+    let columns = sum.ncols();
+    let values: Vec<f32> = product.into_data().try_into_vec().unwrap_or_default();
+    for (place, value) in values.into_iter().enumerate() {
+        sum[(place / columns, place % columns)] += f64::from(value);
+    }
+}
+
+/// A matrix as a tensor in f32.
+pub(super) fn tensor(matrix: &DMatrix<f64>, device: &Device) -> Tensor<2> {
+    let dims = [matrix.nrows(), matrix.ncols()];
+    Tensor::from_data(TensorData::new(row_major(matrix), dims), device)
+}
+
+/// The entries row after row.
+pub(super) fn row_major(matrix: &DMatrix<f64>) -> Vec<f32> {
+    matrix.transpose().iter().map(|value| *value as f32).collect()
+}
+
+/// The ridge solution B of [features, 1] B ≈ targets from the Gram matrix of [features, 1] (the intercept is free) and its
+/// product with the targets.
+pub(super) fn ridge(gram: &DMatrix<f64>, cross: &DMatrix<f64>, penalty: f64) -> Result<DMatrix<f64>, Error> {
+    let inputs = gram.nrows() - 1;
+    let count = gram[(inputs, inputs)].max(1.0);
+    let centred = |i: usize| gram[(i, i)] - gram[(i, inputs)].powi(2) / count;
+    let mean = |of: &dyn Fn(usize) -> f64| (0..inputs).map(of).sum::<f64>() / inputs.max(1) as f64;
+    // Sums come from products in f32: features that hardly vary need a floor above their rounding.
+    let floor = ROUNDING * mean(&|i| gram[(i, i)]) + 1e-9 * count;
+    let lambda = (penalty * mean(&centred)).max(floor);
+    let mut regular = gram.clone();
+    for i in 0..inputs {
+        regular[(i, i)] += lambda;
+    }
+    let solution = regular.cholesky().map(|factor| factor.solve(cross));
+    let failed = Error::Projection { reason: "a block's least squares have no solution" };
+    solution.filter(|solution| solution.iter().all(|value| value.is_finite())).ok_or(failed)
+}
+
+/// The output map (inputs, width) and shift (width) such that the norm of residual + map(features) comes near the
+/// target.
+///
+/// The norm is free to scale, so the target is first scaled by c such that the residual's own part of it is kept as it is:
+/// with the parts that the features explain taken off both, c = ⟨r, r⟩ / ⟨r, t⟩.
+pub(super) fn fit_residual(rows: &[Rows]) -> Result<(DMatrix<f64>, Vec<f64>), Error> {
+    let (inputs, width) = match rows.first() {
+        Some(rows) => (rows.features.dims()[1], rows.target.dims()[1]),
+        None => return Err(Error::Projection { reason: "the sample is empty" }),
+    };
+    let mut gram = DMatrix::zeros(inputs + 1, inputs + 1);
+    let mut cross = (DMatrix::zeros(inputs + 1, width), DMatrix::zeros(inputs + 1, width));
+    let (mut square, mut product) = (0.0, 0.0);
+    for row in rows {
+        let features = with_ones(row.features.clone());
+        let weighted = features.clone() * row.weight.clone();
+        add_gram(&mut gram, &features, &weighted);
+        add_gram(&mut cross.0, &weighted, &row.residual);
+        add_gram(&mut cross.1, &weighted, &row.target);
+        let residual = row.residual.clone() * row.weight.clone();
+        square += number((residual.clone() * row.residual.clone()).sum());
+        product += number((residual * row.target.clone()).sum());
+    }
+    let (of_residual, of_target) = (ridge(&gram, &cross.0, RIDGE)?, ridge(&gram, &cross.1, RIDGE)?);
+    let explained = |a: &DMatrix<f64>, b: &DMatrix<f64>, ca: &DMatrix<f64>, cb: &DMatrix<f64>| {
+        a.dot(cb) + b.dot(ca) - a.dot(&(&gram * b))
+    };
+    let left = square - explained(&of_residual, &of_residual, &cross.0, &cross.0);
+    let shared = product - explained(&of_residual, &of_target, &cross.0, &cross.1);
+    let scale = 1.0 / (shared / left.max(f64::MIN_POSITIVE)).max(LEAST_SHARE);
+    let solution = of_target * scale - of_residual;
+    let shift = solution.row(inputs).iter().copied().collect();
+    Ok((solution.rows(0, inputs).into_owned(), shift))
+}
+
+fn number(tensor: Tensor<1>) -> f64 {
+    f64::from(tensor.into_scalar::<f32>())
+}
+
+/// The norm's scale and shift, dimension by dimension the least-squares line from the normalised sum to the target.
+pub(super) fn fit_norm(rows: &[Rows], (map, shift): (&DMatrix<f64>, &[f64])) -> (Vec<f32>, Vec<f32>) {
+    let mut sums = Lines::new(shift.len());
+    for row in rows {
+        let device = row.features.device();
+        let shift: Vec<f32> = shift.iter().map(|value| *value as f32).collect();
+        let shift = Tensor::<2>::from_data(TensorData::new(shift.clone(), [1, shift.len()]), &device);
+        let sum = row.residual.clone() + row.features.clone().matmul(tensor(map, &device)) + shift;
+        sums.add(normalised(sum), row.target.clone(), row.weight.clone());
+    }
+    sums.solve()
+}
+
+/// Rows with mean 0 and variance 1.
+fn normalised(rows: Tensor<2>) -> Tensor<2> {
+    let centred = rows.clone() - rows.mean_dim(1);
+    let variance = centred.clone().powi_scalar(2).mean_dim(1);
+    centred / (variance + 1e-12).sqrt()
+}
+
+/// Sums for one least-squares line per dimension.
+struct Lines {
+    count: f64,
+    x: Vec<f64>,
+    y: Vec<f64>,
+    xx: Vec<f64>,
+    xy: Vec<f64>,
+}
+
+impl Lines {
+    fn new(width: usize) -> Self {
+        let zeros = || vec![0.0; width];
+        Self { count: 0.0, x: zeros(), y: zeros(), xx: zeros(), xy: zeros() }
+    }
+
+    fn add(&mut self, x: Tensor<2>, y: Tensor<2>, weight: Tensor<2>) {
+        let weighted = x.clone() * weight.clone();
+        self.count += number(weight.clone().sum());
+        for (sum, column) in [
+            (&mut self.x, weighted.clone()),
+            (&mut self.y, y.clone() * weight),
+            (&mut self.xx, weighted.clone() * x),
+            (&mut self.xy, weighted * y),
+        ] {
+            let values: Vec<f32> = column.sum_dim(0).into_data().try_into_vec().unwrap_or_default();
+            sum.iter_mut().zip(values).for_each(|(sum, value)| *sum += f64::from(value));
+        }
+    }
+
+    fn solve(&self) -> (Vec<f32>, Vec<f32>) {
+        let count = self.count.max(1.0);
+        let line = |i: usize| {
+            let variance = self.xx[i] / count - (self.x[i] / count).powi(2);
+            let covariance = self.xy[i] / count - self.x[i] * self.y[i] / count.powi(2);
+            let scale = covariance / variance.max(1e-9);
+            (scale as f32, ((self.y[i] - scale * self.x[i]) / count) as f32)
+        };
+        (0..self.x.len()).map(line).unzip()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_target_that_the_sublayer_can_reach_is_reached() {
+        let device = Device::flex();
+        let features = Tensor::<2>::from_floats(
+            [[1., 0.], [0., 1.], [1., 1.], [-1., 2.], [2., -3.], [0.5, 0.5]],
+            &device,
+        );
+        let residual = Tensor::<2>::from_floats(
+            [[0.3, -1., 2.], [1., 0.4, 0.1], [-2., 1., 0.5], [0.7, 0.7, -1.], [0.2, 2., 1.], [1., -2., 0.]],
+            &device,
+        );
+        let map = Tensor::<2>::from_floats([[1., -1., 0.5], [0.3, 0.8, -1.]], &device);
+        let target = normalised(residual.clone() + features.clone().matmul(map));
+        let weight = Tensor::<2>::ones([6, 1], &device);
+        let rows = [Rows { features, residual, target: target.clone(), weight }];
+        let (map, shift) = fit_residual(&rows).unwrap();
+        let (scale, offset) = fit_norm(&rows, (&map, &shift));
+        let row = |values: Vec<f32>| Tensor::<2>::from_data(TensorData::new(values, [1, 3]), &device);
+        let shift = row(shift.iter().map(|value| *value as f32).collect());
+        let sum = rows[0].residual.clone() + rows[0].features.clone().matmul(tensor(&map, &device)) + shift;
+        let output = normalised(sum) * row(scale) + row(offset);
+        let error = number((output - target.clone()).powi_scalar(2).mean());
+        assert!(error < 0.1 * number(target.powi_scalar(2).mean()), "mean squared error {error}");
+    }
+
+    #[test]
+    fn ridge_leaves_the_intercept_free() {
+        let gram = DMatrix::from_row_slice(2, 2, &[2.0, 0.0, 0.0, 2.0]); // x = ±1
+        let cross = DMatrix::from_row_slice(2, 1, &[0.0, 20.0]); // y = 10
+        let solution = ridge(&gram, &cross, 1.0).unwrap();
+        assert!((solution[(1, 0)] - 10.0).abs() < 1e-6 && solution[(0, 0)].abs() < 1e-9);
+    }
+}

@@ -1,0 +1,109 @@
+//! The student's pooler and classifier, fitted to the teacher's.
+
+use autodistillation_distillation::LayerPath;
+use burn::tensor::{Device, Tensor};
+use nalgebra::DMatrix;
+
+use super::fit::{add_gram, ridge, row_major, tensor};
+use super::states::{TeacherStates, with_ones};
+use crate::Error;
+use crate::weights::{Weight, Weights};
+
+/// Ridge penalty of the head's fits, stronger because it has one row per text only.
+const RIDGE: f64 = 1e-2;
+
+/// Pooler: the teacher's pooler neurons that move its logits most, their inputs regressed on the student's first token.
+/// Classifier: the teacher's logits regressed on that pooler's output.
+pub(super) fn fit(states: &TeacherStates, first_tokens: &[Tensor<2>]) -> Result<Weights, Error> {
+    let width = first_tokens.first().map_or(0, |rows| rows.dims()[1]);
+    let inputs = teacher_pooler_inputs(states);
+    let kept = important(states, &inputs, width);
+    let targets: Vec<Tensor<2>> =
+        inputs.iter().map(|rows| rows.clone().matmul(selection(&kept, rows.dims()[1]))).collect();
+    let pooler = regress(first_tokens, &targets)?;
+    let pooled: Vec<Tensor<2>> = first_tokens.iter().map(|rows| apply(rows, &pooler).tanh()).collect();
+    let classifier = regress(&pooled, states.logits())?;
+    let mut weights = Weights::default();
+    for (name, solution) in [("bert.pooler.dense", pooler), ("classifier", classifier)] {
+        let inputs = solution.nrows() - 1;
+        let matrix = solution.rows(0, inputs).transpose();
+        let bias = solution.row(inputs).iter().map(|value| *value as f32).collect();
+        weights.0.insert(
+            format!("{name}.weight"),
+            Weight { dims: vec![matrix.nrows(), inputs], values: row_major(&matrix) },
+        );
+        weights.0.insert(format!("{name}.bias"), Weight { dims: vec![matrix.nrows()], values: bias });
+    }
+    Ok(weights)
+}
+
+/// What the teacher's pooler takes the tanh of, (batch, teacher width) per batch.
+fn teacher_pooler_inputs(states: &TeacherStates) -> Vec<Tensor<2>> {
+    let last = LayerPath::new(format!("bert.encoder.layer.{}.output", states.config().num_hidden_layers - 1));
+    let map = states.matrix("bert.pooler.dense.weight").transpose();
+    let joined = {
+        let rows = map.nrows();
+        let mut joined = map.insert_row(rows, 0.0);
+        joined.set_row(rows, &states.matrix("bert.pooler.dense.bias").row(0));
+        joined
+    };
+    let first_rows = |place: usize| {
+        let batch = &states.batches()[place];
+        let rows = states.state(place, &last);
+        let [tokens, width] = rows.dims();
+        rows.reshape([batch.size(), tokens / batch.size(), width])
+            .slice([0..batch.size(), 0..1])
+            .reshape([batch.size(), width])
+    };
+    (0..states.batches().len()).map(|place| apply(&first_rows(place), &joined)).collect()
+}
+
+/// The pooler neurons with the largest deviation of their tanh times the spread of their outgoing weights over classes.
+fn important(states: &TeacherStates, inputs: &[Tensor<2>], count: usize) -> Vec<usize> {
+    let width = states.width();
+    let (mut sum, mut squares, mut rows) = (vec![0.0; width], vec![0.0; width], 0.0);
+    for input in inputs {
+        let values: Vec<f32> = input.clone().tanh().into_data().try_into_vec().unwrap_or_default();
+        rows += input.dims()[0] as f64;
+        for (place, value) in values.into_iter().enumerate() {
+            sum[place % width] += f64::from(value);
+            squares[place % width] += f64::from(value).powi(2);
+        }
+    }
+    let classifier = states.matrix("classifier.weight");
+    let spread = |neuron: usize| {
+        let column = classifier.column(neuron);
+        if column.len() == 1 { column[0].abs() } else { column.variance().sqrt() }
+    };
+    let importance = |i: usize| (squares[i] / rows - (sum[i] / rows).powi(2)).max(0.0).sqrt() * spread(i);
+    let mut order: Vec<usize> = (0..width).collect();
+    order.sort_by(|&a, &b| importance(b).total_cmp(&importance(a)).then(a.cmp(&b)));
+    order.truncate(count);
+    order
+}
+
+/// A matrix that picks columns.
+fn selection(kept: &[usize], width: usize) -> Tensor<2> {
+    let picked = DMatrix::from_fn(width, kept.len(), |row, column| f64::from(u8::from(kept[column] == row)));
+    tensor(&picked, &Device::flex())
+}
+
+fn regress(inputs: &[Tensor<2>], targets: &[Tensor<2>]) -> Result<DMatrix<f64>, Error> {
+    let (Some(first), Some(target)) = (inputs.first(), targets.first()) else {
+        return Err(Error::Projection { reason: "the sample is empty" });
+    };
+    let (width, outputs) = (first.dims()[1], target.dims()[1]);
+    let mut gram = DMatrix::zeros(width + 1, width + 1);
+    let mut cross = DMatrix::zeros(width + 1, outputs);
+    for (input, target) in inputs.iter().zip(targets) {
+        let rows = with_ones(input.clone());
+        add_gram(&mut gram, &rows, &rows);
+        add_gram(&mut cross, &rows, target);
+    }
+    ridge(&gram, &cross, RIDGE)
+}
+
+/// [rows, 1] · solution
+fn apply(rows: &Tensor<2>, solution: &DMatrix<f64>) -> Tensor<2> {
+    with_ones(rows.clone()).matmul(tensor(solution, &rows.device()))
+}

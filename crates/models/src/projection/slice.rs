@@ -1,0 +1,183 @@
+//! A teacher layer's maps cut down to the student's width, heads and neurons.
+
+use std::ops::Range;
+
+use nalgebra::DMatrix;
+
+use super::basis::Basis;
+use super::fit::row_major;
+use super::states::{TeacherStates, embeddings};
+use crate::BertConfig;
+use crate::weights::{Weight, Weights};
+use autodistillation_distillation::LayerPath;
+
+/// Query, key, value and feed-forward input of student layer `block`; its output maps are fitted afterwards.
+pub(super) fn block(
+    basis: &Basis,
+    states: &TeacherStates,
+    (block, student): (usize, &BertConfig),
+) -> Weights {
+    let prefix = format!("bert.encoder.layer.{block}");
+    let layer = format!("bert.encoder.layer.{}", states.layers()[block]);
+    let input = match block {
+        0 => embeddings(),
+        _ => LayerPath::new(format!("bert.encoder.layer.{}.output", states.layers()[block - 1])),
+    };
+    let mut weights = Weights::default();
+    let heads = Heads { basis, states, layer: &layer, input: &input, student };
+    for (name, map) in heads.slice() {
+        insert(&mut weights, &format!("{prefix}.attention.self.{name}"), &map);
+    }
+    let attended = LayerPath::new(format!("{layer}.attention.output"));
+    let wide = reduced(basis, states, (&format!("{layer}.intermediate.dense"), &attended));
+    let kept = strongest(states.neurons(states.layers()[block]), student.intermediate_size);
+    let neurons = DMatrix::from_fn(student.intermediate_size, wide.ncols(), |row, column| {
+        kept.get(row).map_or(0.0, |&neuron| wide[(neuron, column)])
+    });
+    insert(&mut weights, &format!("{prefix}.intermediate.dense"), &neurons);
+    weights
+}
+
+/// Inserts a map (out, in + 1), whose last column is the bias.
+fn insert(weights: &mut Weights, name: &str, map: &DMatrix<f64>) {
+    let inputs = map.ncols() - 1;
+    let matrix = map.columns(0, inputs).into_owned();
+    let bias = map.column(inputs).iter().map(|value| *value as f32).collect();
+    weights.0.insert(
+        format!("{name}.weight"),
+        Weight { dims: vec![map.nrows(), inputs], values: row_major(&matrix) },
+    );
+    weights.0.insert(format!("{name}.bias"), Weight { dims: vec![map.nrows()], values: bias });
+}
+
+/// A teacher map seen from the student's coordinates of its input: [W P s | b + W mean], (out, student width + 1).
+fn reduced(basis: &Basis, states: &TeacherStates, (name, input): (&str, &LayerPath)) -> DMatrix<f64> {
+    let map = states.matrix(&format!("{name}.weight"));
+    let bias = states.matrix(&format!("{name}.bias")); // (1, out)
+    let matrix = &map * &basis.directions * basis.scale(input);
+    let shift = bias.transpose() + &map * basis.mean(input).transpose();
+    let width = matrix.ncols();
+    let mut joined = matrix.insert_column(width, 0.0);
+    joined.set_column(width, &shift.column(0));
+    joined
+}
+
+/// The places of the `count` largest values, largest first.
+fn strongest(values: &[f64], count: usize) -> Vec<usize> {
+    let mut order: Vec<usize> = (0..values.len()).collect();
+    order.sort_by(|&a, &b| values[b].total_cmp(&values[a]).then(a.cmp(&b)));
+    order.truncate(count);
+    order
+}
+
+/// The attention of one layer on its way to the student's heads.
+struct Heads<'a> {
+    basis: &'a Basis,
+    states: &'a TeacherStates,
+    layer: &'a str,
+    input: &'a LayerPath,
+    student: &'a BertConfig,
+}
+
+impl Heads<'_> {
+    /// Each student head stands for a run of teacher heads: its scores are the best low-rank copy of their mean scores,
+    /// its values the best low-rank copy of what they add together.
+    fn slice(&self) -> [(&'static str, DMatrix<f64>); 3] {
+        let map = |name: &str| {
+            reduced(self.basis, self.states, (&format!("{}.attention.self.{name}", self.layer), self.input))
+        };
+        let (query, key, value) = (map("query"), map("key"), map("value"));
+        let output = self.states.matrix(&format!("{}.attention.output.dense.weight", self.layer));
+        let size = self.student.head_size();
+        let width = self.student.hidden_size;
+        let mut sliced = [(); 3].map(|()| DMatrix::zeros(width, width + 1));
+        for head in 0..self.student.num_attention_heads {
+            let group = self.group(head);
+            let (queries, keys) = self.scores(&query, &key, &group);
+            let values = self.values(&value, &output, &group);
+            for (whole, part) in sliced.iter_mut().zip([queries, keys, values]) {
+                whole.rows_mut(head * size, size).copy_from(&part);
+            }
+        }
+        let [queries, keys, values] = sliced;
+        [("query", queries), ("key", keys), ("value", values)]
+    }
+
+    /// The teacher heads that student head `head` stands for.
+    fn group(&self, head: usize) -> Range<usize> {
+        let (theirs, ours) = (self.states.config().num_attention_heads, self.student.num_attention_heads);
+        let start = head * theirs / ours;
+        start..((head + 1) * theirs / ours).max(start + 1)
+    }
+
+    fn rows_of(&self, map: &DMatrix<f64>, head: usize) -> DMatrix<f64> {
+        let size = self.states.config().head_size();
+        map.rows(head * size, size).into_owned()
+    }
+
+    fn scores(
+        &self,
+        query: &DMatrix<f64>,
+        key: &DMatrix<f64>,
+        group: &Range<usize>,
+    ) -> (DMatrix<f64>, DMatrix<f64>) {
+        let columns = query.ncols();
+        let mut mean = DMatrix::zeros(columns, columns);
+        for head in group.clone() {
+            mean += self.rows_of(query, head).transpose() * self.rows_of(key, head);
+        }
+        mean /= group.len() as f64 * (self.states.config().head_size() as f64).sqrt();
+        let size = self.student.head_size();
+        let (left, right) = factors(mean, size);
+        let scale = (size as f64).powf(0.25); // The student divides its scores by the root of its head size.
+        (left * scale, right * scale)
+    }
+
+    fn values(&self, value: &DMatrix<f64>, output: &DMatrix<f64>, group: &Range<usize>) -> DMatrix<f64> {
+        let width = self.student.hidden_size;
+        let size = self.states.config().head_size();
+        let mut sum = DMatrix::zeros(width, width);
+        for head in group.clone() {
+            let outgoing = self.basis.directions.transpose() * output.columns(head * size, size);
+            sum += outgoing * self.rows_of(value, head).columns(0, width);
+        }
+        let (_, right) = factors(sum, self.student.head_size());
+        right.insert_column(width, 0.0)
+    }
+}
+
+/// L (rank, rows) and R (rank, columns) with Lᵀ R the best approximation of `matrix` of that rank.
+fn factors(matrix: DMatrix<f64>, rank: usize) -> (DMatrix<f64>, DMatrix<f64>) {
+    let (rows, columns) = (matrix.nrows(), matrix.ncols());
+    let decomposition = matrix.svd(true, true);
+    let mut order: Vec<usize> = (0..decomposition.singular_values.len()).collect();
+    order.sort_by(|&a, &b| decomposition.singular_values[b].total_cmp(&decomposition.singular_values[a]));
+    let root = |place: usize| order.get(place).map_or(0.0, |&at| decomposition.singular_values[at].sqrt());
+    let left = DMatrix::from_fn(rank, rows, |place, row| match (&decomposition.u, order.get(place)) {
+        (Some(u), Some(&at)) => root(place) * u[(row, at)],
+        _ => 0.0,
+    });
+    let right =
+        DMatrix::from_fn(rank, columns, |place, column| match (&decomposition.v_t, order.get(place)) {
+            (Some(v), Some(&at)) => root(place) * v[(at, column)],
+            _ => 0.0,
+        });
+    (left, right)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn factors_of_full_rank_give_the_matrix_back() {
+        let matrix = DMatrix::from_row_slice(2, 3, &[1.0, 2.0, -1.0, 0.5, -3.0, 4.0]);
+        let (left, right) = factors(matrix.clone(), 2);
+        assert!((left.transpose() * right - matrix).norm() < 1e-9);
+    }
+
+    #[test]
+    fn the_strongest_neurons_come_first() {
+        assert_eq!(strongest(&[0.1, 3.0, 2.0, 3.0], 3), [1, 3, 2]);
+    }
+}

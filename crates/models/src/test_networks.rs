@@ -1,0 +1,68 @@
+//! Small networks and batches for this crate's tests.
+
+use std::path::{Path, PathBuf};
+
+use autodistillation_distillation::{Batch, Targets};
+use burn::tensor::{Device, Tensor, TensorData};
+use serde_json::{Value, json};
+
+use crate::{Bert, BertConfig};
+
+/// A config of 2 layers, width 24, 3 heads and 3 labels.
+pub(crate) fn tiny_json() -> Value {
+    json!({
+        "architectures": ["BertForSequenceClassification"], "model_type": "bert", "hidden_size": 24,
+        "num_hidden_layers": 2, "num_attention_heads": 3, "intermediate_size": 40, "vocab_size": 60,
+        "max_position_embeddings": 32, "type_vocab_size": 2, "num_labels": 3,
+    })
+}
+
+/// A random network of [`tiny_json`].
+pub(crate) fn tiny(seed: u64) -> Bert {
+    with(&[], seed)
+}
+
+/// A random network of [`tiny_json`] with some values replaced.
+pub(crate) fn with(values: &[(&str, Value)], seed: u64) -> Bert {
+    Bert::random(config(values), seed, &Device::flex())
+}
+
+/// The config of [`tiny_json`] with some values replaced.
+pub(crate) fn config(values: &[(&str, Value)]) -> BertConfig {
+    let mut json = tiny_json();
+    for (key, value) in values {
+        json[key] = value.clone();
+    }
+    BertConfig::from_json(&json).unwrap()
+}
+
+/// A batch of these token ids with padding after each row's length.
+pub(crate) fn batch(ids: &[Vec<i32>], token_types: &[Vec<i32>], lengths: &[usize]) -> Batch {
+    let shape = [ids.len(), ids[0].len()];
+    let device = Device::flex();
+    let mask =
+        lengths.iter().flat_map(|&length| (0..shape[1]).map(move |i| if i < length { 1.0f32 } else { 0.0 }));
+    Batch {
+        ids: Tensor::from_data(TensorData::new(ids.concat(), shape), &device),
+        token_types: Tensor::from_data(TensorData::new(token_types.concat(), shape), &device),
+        mask: Tensor::from_data(TensorData::new(mask.collect::<Vec<_>>(), shape), &device),
+        targets: Targets::Absent,
+        rows: (0..ids.len() as u32).collect(),
+        lengths: lengths.iter().map(|&length| length as u32).collect(),
+    }
+}
+
+/// Two sentences, the second shorter and padded.
+pub(crate) fn two_sentences() -> Batch {
+    batch(&[vec![2, 7, 9, 11, 3], vec![2, 8, 3, 0, 0]], &[vec![0, 0, 0, 1, 1], vec![0; 5]], &[5, 3])
+}
+
+/// A network folder of the data beside the repository, which not every machine has.
+pub(crate) fn shared(path: &str) -> Option<PathBuf> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared").join(path);
+    if !folder.exists() {
+        println!("skipped: {path} is not there");
+        return None;
+    }
+    Some(folder)
+}
