@@ -1,0 +1,358 @@
+//! `check`: everything about a config that can be known without training, and every problem at once.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+
+use autodistillation_distillation::comparison::Alignment;
+use autodistillation_distillation::criterion;
+use autodistillation_distillation::{
+    Block, CriterionConfig, LayerMapping, LossKind, Matchers, Network, OriginLoss, Parameters, Stage,
+};
+use autodistillation_models::inherit::InheritancePlan;
+use autodistillation_models::{Bert, cost};
+use autodistillation_search::{Architecture, FeasibleSpace};
+use burn::tensor::Device;
+use serde::Serialize;
+
+use crate::Error;
+use crate::experiment::{BuiltInExperiment, Experiment, Start};
+use crate::materials::Materials;
+use crate::plan::{Plan, TeacherPlan};
+
+/// What `check` found out.
+#[derive(Clone, Debug, Serialize)]
+pub struct CheckReport {
+    /// Points of the search space; absent without a search.
+    pub points: Option<u128>,
+    /// Points whose student can be built.
+    pub feasible: Option<usize>,
+    /// Points whose student cannot be built, by reason.
+    pub infeasible: BTreeMap<String, u64>,
+    /// Examples by part of the data set.
+    pub examples: BTreeMap<String, usize>,
+    /// The architecture that the stages below are resolved for.
+    pub architecture: String,
+    /// The stages with their mappings resolved.
+    pub stages: Vec<StageCheck>,
+    /// What that student inherits from the teacher.
+    pub inherited: Vec<String>,
+    /// Parameters of the smallest and the largest student.
+    pub parameters: (u64, u64),
+    /// Floating-point operations of one trial's training, in units of 10¹².
+    pub teraflops_per_trial: f64,
+    /// What the user should know.
+    pub notes: Vec<String>,
+}
+
+/// One stage as it will run.
+#[derive(Clone, Debug, Serialize)]
+pub struct StageCheck {
+    /// What is trained.
+    pub block: String,
+    /// Optimiser steps.
+    pub steps: u32,
+    /// Peak learning rate.
+    pub learning_rate: f64,
+    /// The terms, with the shapes on both sides.
+    pub terms: Vec<String>,
+}
+
+/// Checks a plan against its teacher and its data, without training.
+///
+/// # Errors
+///
+/// Every problem of teacher, data, space and mappings that can be found.
+pub fn check(plan: Plan) -> Result<CheckReport, Error> {
+    if let TeacherPlan::FineTuned { .. } = plan.teacher {
+        return check_untrained(plan);
+    }
+    let experiment = BuiltInExperiment::new(
+        plan.clone(),
+        Materials::gather(&plan, None, &Device::flex())?,
+        Device::flex(),
+    );
+    report(experiment)
+}
+
+/// A teacher that does not exist yet is stood in for by a random one of its shape, in a folder of its own.
+fn check_untrained(mut plan: Plan) -> Result<CheckReport, Error> {
+    if let TeacherPlan::FineTuned { steps, .. } = &mut plan.teacher {
+        *steps = 0;
+    }
+    let folder = std::env::temp_dir().join(format!("autodistillation-check-{}", std::process::id()));
+    let quiet = (&|_: &crate::RunEvent| {}, &std::sync::atomic::AtomicBool::new(false));
+    let result = crate::run::prepare(plan, &folder, (&quiet.0, quiet.1)).and_then(report);
+    let _ = std::fs::remove_dir_all(&folder); // Only a stand-in.
+    let mut result = result?;
+    result
+        .notes
+        .push("the teacher is trained when the run begins; a random one of its shape was checked".to_owned());
+    Ok(result)
+}
+
+fn report(experiment: BuiltInExperiment) -> Result<CheckReport, Error> {
+    let experiment = Arc::new(experiment);
+    let search = experiment.plan().search.clone();
+    let rule = Arc::clone(&experiment);
+    let feasible =
+        search.map(|search| FeasibleSpace::new(search.space, move |architecture| rule.check(architecture)));
+    let architectures: Vec<Architecture> = match &feasible {
+        Some(feasible) => feasible.architectures().collect(),
+        None => vec![Architecture::default()],
+    };
+    let Some(first) = architectures.first() else {
+        let rejections = feasible.map(|feasible| feasible.rejections().clone()).unwrap_or_default();
+        return Err(Error::NoFeasiblePoint { rejections });
+    };
+    let config = experiment.student_config(first)?;
+    let student = Bert::random(config.clone(), 0, &Device::flex());
+    let inherited = inheritance(&experiment, &config);
+    let teacher = &experiment.materials().teacher;
+    let stages = experiment.scheduler(&config);
+    let stage_checks = stages
+        .stages()
+        .iter()
+        .enumerate()
+        .map(|(position, stage)| stage_check((position, stage), &student, teacher));
+    let sizes = architectures
+        .iter()
+        .filter_map(|architecture| Some(cost::parameters(&experiment.student_config(architecture).ok()?)));
+    let sizes: Vec<u64> = sizes.collect();
+    let sets = &experiment.materials().sets;
+    let mut examples = BTreeMap::from([
+        ("train".to_owned(), sets.training.len()),
+        ("validation".to_owned(), sets.validation.len()),
+    ]);
+    examples.extend(sets.test.as_ref().map(|test| ("test".to_owned(), test.len())));
+    Ok(CheckReport {
+        points: feasible.as_ref().map(|feasible| feasible.space().size()),
+        feasible: feasible.as_ref().map(|feasible| feasible.architectures().count()),
+        infeasible: feasible.as_ref().map(|feasible| feasible.rejections().clone()).unwrap_or_default(),
+        examples,
+        architecture: first.to_string(),
+        stages: stage_checks.collect::<Result<_, _>>()?,
+        inherited,
+        parameters: (sizes.iter().copied().min().unwrap_or(0), sizes.iter().copied().max().unwrap_or(0)),
+        teraflops_per_trial: teraflops(&experiment, &config, stages.total_steps()),
+        notes: experiment.materials().notes.clone(),
+    })
+}
+
+/// Where the weights of the student of `config` come from, in words.
+fn inheritance(experiment: &BuiltInExperiment, config: &autodistillation_models::BertConfig) -> Vec<String> {
+    let teacher = experiment.materials().teacher.config();
+    let layers = InheritancePlan::evenly_spaced(config, teacher).layers;
+    match experiment.start(config) {
+        Start::Random => vec!["nothing: random weights".to_owned()],
+        Start::Copied => layers
+            .iter()
+            .enumerate()
+            .map(|(own, theirs)| format!("layer {own}: a copy of teacher layer {theirs}"))
+            .collect(),
+        Start::Projected => {
+            let (from, to) = (teacher.hidden_size, config.hidden_size);
+            let mut parts = vec![format!("embeddings: projected from width {from} to {to}")];
+            let layer = |(own, theirs): (usize, &usize)| {
+                format!("layer {own}: teacher layer {theirs}, sliced to width {to} and fitted in closed form")
+            };
+            parts.extend(layers.iter().enumerate().map(layer));
+            parts.push("pooler and classifier: fitted in closed form".to_owned());
+            parts
+        }
+    }
+}
+
+/// Three forwards' worth of work per example and step, at the training set's mean length.
+fn teraflops(
+    experiment: &BuiltInExperiment,
+    config: &autodistillation_models::BertConfig,
+    steps: u64,
+) -> f64 {
+    let set = &experiment.materials().sets.training;
+    let tokens: usize = set.examples.iter().map(|example| example.ids.len()).sum();
+    let length = tokens.div_ceil(set.len().max(1));
+    let batch = experiment.plan().training.batch_size as f64;
+    3.0 * cost::flops(config, length) as f64 * batch * steps as f64 / 1e12
+}
+
+fn stage_check(
+    (position, stage): (usize, &Stage),
+    student: &Bert,
+    teacher: &Bert,
+) -> Result<StageCheck, Error> {
+    let _ = criterion::build(&stage.criterion, (student, teacher), &mut Matchers::new(), 0)?;
+    check_block(&stage.block, student)?;
+    let modules = stage.block.modules().join(" + ");
+    Ok(StageCheck {
+        block: if modules.is_empty() {
+            format!("stage {}: the whole student", position + 1)
+        } else {
+            modules
+        },
+        steps: stage.steps,
+        learning_rate: stage.learning_rate,
+        terms: terms(&stage.criterion, student, teacher),
+    })
+}
+
+fn check_block(block: &Block, student: &Bert) -> Result<(), Error> {
+    let names = student.parameters();
+    for module in block.modules() {
+        let part = Block::new([module.as_str()]);
+        if !names.iter().any(|(name, _)| part.holds(name)) {
+            let layers = student.config().num_hidden_layers;
+            let known = format!("it has encoder layers 0 to {}", layers.saturating_sub(1));
+            return Err(
+                autodistillation_distillation::Error::EmptyBlock { block: module.clone(), known }.into()
+            );
+        }
+    }
+    Ok(())
+}
+
+fn terms(criterion: &CriterionConfig, student: &Bert, teacher: &Bert) -> Vec<String> {
+    let CriterionConfig::IntermediateLayers { mappings, options, origin_loss } = criterion else {
+        return vec![objective(criterion)];
+    };
+    let mut terms: Vec<String> =
+        mappings.iter().map(|mapping| term(mapping, options.heads, (student, teacher))).collect();
+    if *origin_loss == OriginLoss::Added {
+        terms.push("1 × the student's own loss on the labels".to_owned());
+    }
+    terms
+}
+
+fn term(
+    mapping: &LayerMapping,
+    heads: autodistillation_distillation::HeadMatching,
+    (student, teacher): (&Bert, &Bert),
+) -> String {
+    let shape = |network: &Bert, path| {
+        network
+            .layers()
+            .into_iter()
+            .find(|layer| layer.path == network.resolve(path))
+            .map(|layer| layer.shape)
+    };
+    let (from, to) = (shape(student, &mapping.student), shape(teacher, &mapping.teacher));
+    let (Some(from), Some(to)) = (from, to) else {
+        return format!("{} ↔ {}", mapping.student, mapping.teacher);
+    };
+    let joined = match Alignment::between(from, to, mapping, heads) {
+        Ok(Alignment::Width(a, b)) => format!(" through a matcher {a} → {b}"),
+        Ok(Alignment::Heads(a, b)) => format!(" through a head matcher {a} → {b}"),
+        Ok(Alignment::HeadMeans) => " as means over heads".to_owned(),
+        _ => String::new(),
+    };
+    format!(
+        "{} × {}: {} {from} ↔ {} {to}{joined}",
+        mapping.weight,
+        loss_name(mapping.loss),
+        mapping.student,
+        mapping.teacher
+    )
+}
+
+/// What a criterion minimises, in words.
+pub fn objective(criterion: &CriterionConfig) -> String {
+    match criterion {
+        CriterionConfig::KnowledgeDistillation { temperature, losses, weights } => format!(
+            "{} × {} on the labels + {} × {} on the teacher's logits (T = {temperature})",
+            weights[0],
+            loss_name(losses[0]),
+            weights[1],
+            loss_name(losses[1])
+        ),
+        CriterionConfig::IntermediateLayers { mappings, options, origin_loss } => {
+            let term = |mapping: &LayerMapping| {
+                format!(
+                    "{} × {} {} ↔ {}",
+                    mapping.weight,
+                    loss_name(mapping.loss),
+                    mapping.student,
+                    mapping.teacher
+                )
+            };
+            let mut terms: Vec<String> = mappings.iter().map(term).collect();
+            if *origin_loss == OriginLoss::Added {
+                terms.push("labels".to_owned());
+            }
+            let temperature = if options.temperature == 1.0 {
+                String::new()
+            } else {
+                format!(" (T = {})", options.temperature)
+            };
+            terms.join(" + ") + &temperature
+        }
+    }
+}
+
+fn loss_name(loss: LossKind) -> &'static str {
+    match loss {
+        LossKind::MeanSquared => "MSE",
+        LossKind::MeanAbsolute => "L1",
+        LossKind::KullbackLeibler => "KL",
+        LossKind::CrossEntropy => "CE",
+    }
+}
+
+/// Refuses a run whose stages cannot work for a first feasible student: mappings, blocks, metrics of another task.
+///
+/// # Errors
+///
+/// The first problem found.
+pub fn first_student(experiment: &BuiltInExperiment) -> Result<(), Error> {
+    check_metrics(experiment)?;
+    let architecture = match &experiment.plan().search {
+        Some(search) => {
+            let points = 0..search.space.size().min(100_000) as u64;
+            let mut architectures = points.filter_map(|point| search.space.architecture_at(point));
+            architectures.find(|architecture| experiment.check(architecture).is_ok())
+        }
+        None => Some(Architecture::default()),
+    };
+    let Some(architecture) = architecture else { return Ok(()) }; // The search itself says why.
+    let config = experiment.student_config(&architecture)?;
+    let student = Bert::random(config.clone(), 0, &Device::flex());
+    for (position, stage) in experiment.scheduler(&config).stages().iter().enumerate() {
+        stage_check((position, stage), &student, &experiment.materials().teacher)?;
+    }
+    Ok(())
+}
+
+/// A correlation of classes, or an accuracy of real values, is asked for too late once students are trained.
+fn check_metrics(experiment: &BuiltInExperiment) -> Result<(), Error> {
+    let Some(search) = &experiment.plan().search else { return Ok(()) };
+    let regression = matches!(
+        crate::materials::labels(experiment.materials().teacher.config())?,
+        crate::data::LabelEncoding::Values
+    );
+    let foreign: &[&str] =
+        if regression { &["accuracy", "f1", "matthews"] } else { &["pearson", "spearman"] };
+    let task = if regression { "regression" } else { "classification" };
+    match search.goals.iter().find(|goal| foreign.contains(&goal.metric.as_str())) {
+        None => Ok(()),
+        Some(goal) => {
+            let available = if regression {
+                "pearson, spearman, loss, latency, parameters, flops, size_mb"
+            } else {
+                "accuracy, f1, matthews, loss, latency, parameters, flops, size_mb"
+            };
+            Err(Error::MetricOfAnotherTask {
+                metric: goal.metric.clone(),
+                task,
+                available: available.to_owned(),
+            })
+        }
+    }
+}
+
+/// The dotted paths, output indices and shapes of every tappable layer of the network in `folder`.
+///
+/// # Errors
+///
+/// A folder that is not a readable network.
+pub fn layers(folder: &Path) -> Result<Vec<autodistillation_distillation::LayerOutput>, Error> {
+    Ok(Bert::load(folder, &Device::flex())?.network.layers())
+}

@@ -1,0 +1,61 @@
+//! The section `data`: the files with the examples and their columns, or a generated set.
+
+use std::path::Path;
+
+use super::cursor::Cursor;
+use super::files::existing_file;
+use super::table::Table;
+use crate::plan::{DataPlan, DataSource};
+
+const LONGEST_EXAMPLE: usize = 128;
+
+/// Reads the section `data`.
+pub(super) fn data(cursor: &Cursor<'_>, base: &Path) -> Option<DataPlan> {
+    let mut table = cursor.table()?;
+    let max_length = table.take("max_length").map_or(Some(LONGEST_EXAMPLE), |length| length.whole(3));
+    let source = match table.take("demo") {
+        Some(demo) => demo_set(&demo),
+        None => files(&mut table, base),
+    };
+    table.finish();
+    Some(DataPlan { source: source?, max_length: max_length? })
+}
+
+fn files(table: &mut Table<'_>, base: &Path) -> Option<DataSource> {
+    let file = |cursor: Cursor<'_>| existing_file(&cursor, base);
+    let column = |cursor: Cursor<'_>| cursor.text().map(str::to_owned);
+    let train = table.need("train", "the training file (tsv, csv, jsonl or parquet)").and_then(file);
+    let validation = table.need("validation", "the file that chooses between students").and_then(file);
+    let test = table.take("test").map(file);
+    let text = table.need("text", "the name of the text's column").and_then(column);
+    let text_pair = table.take("text_pair").map(column);
+    let label = table.need("label", "the name of the label's column").and_then(column);
+    Some(DataSource::Files {
+        train: train?,
+        validation: validation?,
+        test: given_or_none(test)?,
+        text: text?,
+        text_pair: given_or_none(text_pair)?,
+        label: label?,
+    })
+}
+
+fn demo_set(cursor: &Cursor<'_>) -> Option<DataSource> {
+    let mut table = cursor.table()?;
+    let name = table.need("name", "the name of a generator").and_then(|name| name.text());
+    let train = table.take("train").map_or(Some(2000), |count| count.whole(1));
+    let validation = table.take("validation").map_or(Some(500), |count| count.whole(1));
+    let test = table.take("test").map_or(Some(500), |count| count.whole(0));
+    let seed = table.take("seed").map_or(Some(42), |seed| seed.whole(0));
+    table.finish();
+    let (train, validation, test, seed) = (train?, validation?, test?, seed?);
+    Some(DataSource::Demo { name: name?.to_owned(), train, validation, test, seed })
+}
+
+/// Tells a value that was left out (`Some(None)`) from one that could not be read (`None`).
+pub(super) fn given_or_none<T>(value: Option<Option<T>>) -> Option<Option<T>> {
+    match value {
+        None => Some(None),
+        Some(value) => value.map(Some),
+    }
+}

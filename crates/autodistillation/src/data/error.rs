@@ -1,0 +1,252 @@
+//! What can be wrong with a data file, its columns or its labels.
+
+use std::path::PathBuf;
+
+/// Why a data file could not become examples. Messages open with `file:line:` where a line is to blame
+/// (for Parquet the row; both count from 1).
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The file is not there.
+    #[error(
+        "{path}: no such file; check `data` in the config (paths are relative to the folder the program runs in)"
+    )]
+    Missing {
+        /// The path as given.
+        path: PathBuf,
+    },
+    /// The file could not be read.
+    #[error("{path}: the file cannot be read; check its permissions")]
+    Unreadable {
+        /// The path as given.
+        path: PathBuf,
+        /// What the system says.
+        source: std::io::Error,
+    },
+    /// The file extension names no format.
+    #[error(
+        "{path}: the format is known by the extension, and {found} is none of .tsv, .csv, .jsonl, .parquet; convert or rename the file"
+    )]
+    UnknownExtension {
+        /// The path as given.
+        path: PathBuf,
+        /// The extension, quoted, or `no extension`.
+        found: String,
+    },
+    /// The file holds no byte.
+    #[error("{path}: the file is empty; expected a header and at least one row")]
+    Empty {
+        /// The path as given.
+        path: PathBuf,
+    },
+    /// The file has a header or a schema, and nothing below it.
+    #[error("{path}: no rows below the header; expected at least one example")]
+    NoRows {
+        /// The path as given.
+        path: PathBuf,
+    },
+    /// A column of the config is not in the file.
+    #[error("{path}: no column `{column}`; the columns are {known}{nearest}", known = listed(.known), nearest = did_you_mean(.nearest))]
+    MissingColumn {
+        /// The path as given.
+        path: PathBuf,
+        /// The column asked for.
+        column: String,
+        /// The columns there are.
+        known: Vec<String>,
+        /// The most similar of them, where one is similar.
+        nearest: Option<String>,
+    },
+    /// Two columns have the name of a column that is read.
+    #[error("{path}: column `{column}` is there twice; rename one of the two")]
+    DuplicateColumn {
+        /// The path as given.
+        path: PathBuf,
+        /// The name that is ambiguous.
+        column: String,
+    },
+    /// A row is not as wide as the header.
+    #[error("{path}:{line}: {found} fields where the header has {expected}; {remedy}")]
+    FieldCount {
+        /// The path as given.
+        path: PathBuf,
+        /// The line to blame.
+        line: u64,
+        /// Fields of the header.
+        expected: usize,
+        /// Fields of the row.
+        found: usize,
+        /// What usually causes it in this format.
+        remedy: &'static str,
+    },
+    /// A byte sequence that is not UTF-8.
+    #[error("{path}:{line}: not valid UTF-8; convert the file, for instance with `iconv -f latin1 -t utf-8`")]
+    NotUtf8 {
+        /// The path as given.
+        path: PathBuf,
+        /// The line to blame.
+        line: u64,
+    },
+    /// A line of a JSONL file that is not one JSON object.
+    #[error("{path}:{line}: not a JSON object ({source}); write one object a line")]
+    Json {
+        /// The path as given.
+        path: PathBuf,
+        /// The line to blame.
+        line: u64,
+        /// What the parser says.
+        source: serde_json::Error,
+    },
+    /// A CSV syntax error.
+    #[error("{path}: not readable as CSV")]
+    Csv {
+        /// The path as given.
+        path: PathBuf,
+        /// What the parser says.
+        source: csv::Error,
+    },
+    /// A Parquet file that is damaged or uses something that is not supported.
+    #[error(
+        "{path}: not readable as Parquet (supported: plain columns of strings, whole numbers, floats and booleans; no compression, snappy, gzip or lz4): {source}; write the file again, for instance with pandas `to_parquet(compression=\"snappy\")`"
+    )]
+    Parquet {
+        /// The path as given.
+        path: PathBuf,
+        /// What the reader says.
+        source: parquet::errors::ParquetError,
+    },
+    /// A value that can be neither a text nor a label.
+    #[error("{path}:{line}: column `{column}` holds {found}; expected {expected}")]
+    WrongType {
+        /// The path as given.
+        path: PathBuf,
+        /// The line to blame.
+        line: u64,
+        /// The column read.
+        column: String,
+        /// What would do.
+        expected: &'static str,
+        /// The kind of value found.
+        found: String,
+    },
+    /// A row without a value in a column that is read.
+    #[error("{path}:{line}: column `{column}` is empty; give it a value or remove the row")]
+    EmptyCell {
+        /// The path as given.
+        path: PathBuf,
+        /// The line to blame.
+        line: u64,
+        /// The column without a value.
+        column: String,
+    },
+    /// A label that is neither a class id nor a class name.
+    #[error(
+        "{path}:{line}: label `{value}` is neither an id nor a name of a class; the classes are {classes}"
+    )]
+    UnknownLabel {
+        /// The path as given.
+        path: PathBuf,
+        /// The line to blame.
+        line: u64,
+        /// The label found.
+        value: String,
+        /// The valid ids and names.
+        classes: String,
+    },
+    /// A label that is no finite number where the task is a regression.
+    #[error(
+        "{path}:{line}: label `{value}` is not a finite number; the task is a regression, whose labels are numbers"
+    )]
+    NotANumber {
+        /// The path as given.
+        path: PathBuf,
+        /// The line to blame.
+        line: u64,
+        /// The label found.
+        value: String,
+    },
+    /// A fraction among labels from which classes should be learnt.
+    #[error(
+        "{path}:{line}: label `{value}` is a fraction, so it is no class; for a regression set `problem_type: regression` or `num_labels: 1`"
+    )]
+    FractionalClass {
+        /// The path as given.
+        path: PathBuf,
+        /// The line to blame.
+        line: u64,
+        /// The label found.
+        value: String,
+    },
+    /// A training set whose labels are all the same.
+    #[error("{path}: every label is `{value}`; a classification needs at least two classes")]
+    OneClass {
+        /// The path as given.
+        path: PathBuf,
+        /// The only label.
+        value: String,
+    },
+    /// A teacher whose classes have the same name.
+    #[error("class name `{name}` is there twice (ids {first} and {second}); names in `id2label` must differ")]
+    DuplicateClass {
+        /// The name.
+        name: String,
+        /// The first id that has it.
+        first: usize,
+        /// The second id that has it.
+        second: usize,
+    },
+    /// The tokenizer refused a text.
+    #[error("{path}:{line}: the text cannot be tokenised")]
+    Tokenizer {
+        /// The path as given.
+        path: PathBuf,
+        /// The line to blame.
+        line: u64,
+        /// What the tokenizer says.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// The tokenizer gave ids and segments of different lengths, or more tokens than allowed.
+    #[error(
+        "{path}:{line}: the tokenizer gave {ids} ids and {token_types} token types for at most {max_length} tokens; it has to truncate, and both must be of one length"
+    )]
+    Encoding {
+        /// The path as given.
+        path: PathBuf,
+        /// The line to blame.
+        line: u64,
+        /// Ids given.
+        ids: usize,
+        /// Token types given.
+        token_types: usize,
+        /// The longest example allowed.
+        max_length: usize,
+    },
+    /// A generator of demonstration data that does not exist.
+    #[error("no demonstration data `{name}`; there is {known}{nearest}", known = listed(.known), nearest = did_you_mean(.nearest))]
+    UnknownDemo {
+        /// The name asked for.
+        name: String,
+        /// The generators there are.
+        known: Vec<String>,
+        /// The most similar of them, where one is similar.
+        nearest: Option<String>,
+    },
+    /// A demonstration set without examples.
+    #[error(
+        "demonstration data with {train} training and {validation} validation examples; both need at least one"
+    )]
+    EmptyDemo {
+        /// Training examples asked for.
+        train: usize,
+        /// Validation examples asked for.
+        validation: usize,
+    },
+}
+
+/// `a`, `b` and `c`, each in backquotes.
+fn listed(names: &[String]) -> String {
+    names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
+}
+
+fn did_you_mean(nearest: &Option<String>) -> String {
+    nearest.as_ref().map(|name| format!("; did you mean `{name}`?")).unwrap_or_default()
+}

@@ -1,0 +1,284 @@
+//! Labels as classes or values: the class names of a task, and what a label in a file means.
+
+use super::{Error, Label, Record, Table};
+
+/// The classes of a task, in the order of their ids (Hugging Face's `id2label`).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LabelNames {
+    names: Vec<String>,
+}
+
+impl LabelNames {
+    /// Names by class id.
+    ///
+    /// # Errors
+    /// A name that two classes have.
+    pub fn new(names: Vec<String>) -> Result<Self, Error> {
+        for (second, name) in names.iter().enumerate() {
+            if let Some(first) = names[..second].iter().position(|other| other == name) {
+                return Err(Error::DuplicateClass { name: name.clone(), first, second });
+            }
+        }
+        Ok(Self { names })
+    }
+
+    /// The classes of a training set whose teacher names none: its distinct labels, whole numbers in
+    /// numeric order and anything else in alphabetic order. Numbers 0 to n − 1 are ids already, and their
+    /// classes are called `LABEL_0` and so on, as Hugging Face does.
+    ///
+    /// # Errors
+    /// A fraction, one single class, or a record without a label.
+    pub fn learn(table: &Table) -> Result<Self, Error> {
+        let mut labels = Vec::new();
+        for record in &table.records {
+            let label = present(table, record)?;
+            if as_number(label).is_some_and(|number| number.fract() != 0.0) {
+                return Err(Error::FractionalClass {
+                    path: table.path.clone(),
+                    line: record.line,
+                    value: label.to_string(),
+                });
+            }
+            labels.push(ClassKey::of(label));
+        }
+        labels.sort();
+        labels.dedup();
+        if let [only] = labels.as_slice() {
+            return Err(Error::OneClass { path: table.path.clone(), value: only.name() });
+        }
+        let are_ids = (0..).zip(&labels).all(|(id, label)| *label == ClassKey::Number(id));
+        let name = |(id, label): (usize, &ClassKey)| if are_ids { placeholder(id) } else { label.name() };
+        Ok(Self { names: labels.iter().enumerate().map(name).collect() })
+    }
+
+    /// The names, by class id.
+    pub fn names(&self) -> &[String] {
+        &self.names
+    }
+
+    /// How many classes there are.
+    pub fn len(&self) -> usize {
+        self.names.len()
+    }
+
+    /// Whether there is no class.
+    pub fn is_empty(&self) -> bool {
+        self.names.is_empty()
+    }
+
+    /// Whether these are only the names that Hugging Face gives to classes without names: `LABEL_0`, ….
+    pub fn are_placeholders(&self) -> bool {
+        self.names.iter().enumerate().all(|(id, name)| *name == placeholder(id))
+    }
+
+    /// The id of the class that a label names, or that it is.
+    ///
+    /// A name is looked for first, so that classes called `1` to `5` mean what they are called.
+    pub fn class(&self, label: &Label) -> Option<u32> {
+        let text = label.to_string();
+        let named = self.names.iter().position(|name| *name == text);
+        let id = || as_number(label).filter(|id| id.fract() == 0.0 && (0.0..self.len() as f64).contains(id));
+        named.map(|id| id as u32).or_else(|| id().map(|id| id as u32))
+    }
+
+    fn listed(&self) -> String {
+        let listed = self.names.iter().enumerate().map(|(id, name)| format!("{id} (`{name}`)"));
+        listed.collect::<Vec<_>>().join(", ")
+    }
+}
+
+fn placeholder(id: usize) -> String {
+    format!("LABEL_{id}")
+}
+
+/// What the labels of a task become.
+#[derive(Clone, Debug, PartialEq)]
+pub enum LabelEncoding {
+    /// Class ids.
+    Classes(LabelNames),
+    /// Real values, for a regression.
+    Values,
+    /// Nothing: labels are not looked at.
+    Ignored,
+}
+
+impl LabelEncoding {
+    /// The target of one record.
+    pub(super) fn target(
+        &self,
+        table: &Table,
+        record: &Record,
+    ) -> Result<autodistillation_distillation::Target, Error> {
+        use autodistillation_distillation::Target;
+        let (path, line) = (table.path.clone(), record.line);
+        match self {
+            LabelEncoding::Ignored => Ok(Target::Absent),
+            LabelEncoding::Classes(names) => {
+                let label = present(table, record)?;
+                let unknown =
+                    || Error::UnknownLabel { path, line, value: label.to_string(), classes: names.listed() };
+                names.class(label).map(Target::Class).ok_or_else(unknown)
+            }
+            LabelEncoding::Values => {
+                let label = present(table, record)?;
+                let value = as_number(label).map(|value| value as f32).filter(|value| value.is_finite());
+                value.map(Target::Value).ok_or_else(|| Error::NotANumber {
+                    path,
+                    line,
+                    value: label.to_string(),
+                })
+            }
+        }
+    }
+}
+
+fn present<'a>(table: &Table, record: &'a Record) -> Result<&'a Label, Error> {
+    let absent =
+        || Error::EmptyCell { path: table.path.clone(), line: record.line, column: "label".to_owned() };
+    record.label.as_ref().ok_or_else(absent)
+}
+
+/// The number that a label is or spells; words such as `inf` spell none.
+fn as_number(label: &Label) -> Option<f64> {
+    match label {
+        Label::Number(value) => Some(*value),
+        Label::Text(text) if text.contains(|character: char| character.is_ascii_digit()) => text.parse().ok(),
+        Label::Text(_) => None,
+    }
+    .filter(|value| value.is_finite())
+}
+
+/// A label as a sort key: whole numbers first and in numeric order.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum ClassKey {
+    Number(i64),
+    Name(String),
+}
+
+impl ClassKey {
+    fn of(label: &Label) -> Self {
+        match as_number(label) {
+            Some(number) => ClassKey::Number(number as i64),
+            None => ClassKey::Name(label.to_string()),
+        }
+    }
+
+    fn name(&self) -> String {
+        match self {
+            ClassKey::Number(number) => number.to_string(),
+            ClassKey::Name(name) => name.clone(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use autodistillation_distillation::Target;
+
+    fn text(label: &str) -> Label {
+        Label::Text(label.to_owned())
+    }
+
+    fn table(labels: &[Label]) -> Table {
+        let record = |(line, label): (u64, &Label)| Record {
+            text: "a".to_owned(),
+            pair: None,
+            label: Some(label.clone()),
+            line,
+        };
+        Table { path: "train.tsv".into(), records: (2..).zip(labels).map(record).collect() }
+    }
+
+    fn learn(labels: &[&str]) -> Result<LabelNames, Error> {
+        LabelNames::learn(&table(&labels.iter().map(|label| text(label)).collect::<Vec<_>>()))
+    }
+
+    fn names(names: &[&str]) -> LabelNames {
+        LabelNames::new(names.iter().map(|name| (*name).to_owned()).collect()).unwrap()
+    }
+
+    fn targets(encoding: &LabelEncoding, labels: &[Label]) -> Result<Vec<Target>, String> {
+        let table = table(labels);
+        let targets = table.records.iter().map(|record| encoding.target(&table, record));
+        targets.collect::<Result<_, _>>().map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn a_label_is_a_name_or_an_id() {
+        let encoding = LabelEncoding::Classes(names(&["negative", "positive"]));
+        let labels = [text("positive"), text("1"), text("1.0"), Label::Number(1.0)];
+        assert_eq!(targets(&encoding, &labels).unwrap(), [Target::Class(1); 4]);
+        assert_eq!(
+            targets(&encoding, &[text("negative"), Label::Number(0.0)]).unwrap(),
+            [Target::Class(0); 2]
+        );
+    }
+
+    #[test]
+    fn any_other_label_is_refused_with_its_line_and_the_valid_ones() {
+        let encoding = LabelEncoding::Classes(names(&["negative", "positive"]));
+        let error = targets(&encoding, &[text("1"), text("Positive")]).unwrap_err();
+        let expected = "train.tsv:3: label `Positive` is neither an id nor a name of a class; the classes are 0 (`negative`), 1 (`positive`)";
+        assert_eq!(error, expected);
+        for label in
+            [text("2"), text("-1"), text("0.5"), text("inf"), Label::Number(f64::NAN), Label::Number(2.0)]
+        {
+            assert!(targets(&encoding, std::slice::from_ref(&label)).is_err(), "{label}");
+        }
+    }
+
+    #[test]
+    fn names_that_look_like_numbers_win_over_ids() {
+        let stars = names(&["1", "2", "3"]);
+        assert_eq!(stars.class(&text("1")), Some(0));
+        assert_eq!(stars.class(&Label::Number(3.0)), Some(2));
+        assert_eq!(stars.class(&text("0")), Some(0), "an id that is no name is still an id");
+    }
+
+    #[test]
+    fn learnt_names_are_sorted_and_ids_stay_ids() {
+        assert_eq!(learn(&["b", "a", "b", "c"]).unwrap().names(), ["a", "b", "c"]);
+        assert_eq!(learn(&["10", "9", "2"]).unwrap().names(), ["2", "9", "10"]);
+        let ids = learn(&["1", "0", "1"]).unwrap();
+        assert_eq!(ids.names(), ["LABEL_0", "LABEL_1"]);
+        assert!(ids.are_placeholders());
+        assert_eq!(ids.class(&text("1")), Some(1));
+        assert!(!learn(&["no", "yes"]).unwrap().are_placeholders());
+    }
+
+    #[test]
+    fn a_label_unseen_in_training_is_refused_later() {
+        let encoding = LabelEncoding::Classes(learn(&["sport", "world"]).unwrap());
+        assert!(targets(&encoding, &[text("business")]).unwrap_err().contains("0 (`sport`), 1 (`world`)"));
+    }
+
+    #[test]
+    fn classes_are_not_learnt_from_fractions_or_from_one_label() {
+        assert!(
+            learn(&["1", "3.7"])
+                .unwrap_err()
+                .to_string()
+                .starts_with("train.tsv:3: label `3.7` is a fraction")
+        );
+        assert!(learn(&["1", "1"]).unwrap_err().to_string().contains("every label is `1`"));
+    }
+
+    #[test]
+    fn a_regression_takes_finite_numbers() {
+        let labels = [text("4.7"), Label::Number(-1.0), text("1e2")];
+        let expected = [Target::Value(4.7), Target::Value(-1.0), Target::Value(100.0)];
+        assert_eq!(targets(&LabelEncoding::Values, &labels).unwrap(), expected);
+        for label in [text("good"), text("nan"), text("inf"), Label::Number(f64::INFINITY), text("1e300")] {
+            let error = targets(&LabelEncoding::Values, std::slice::from_ref(&label)).unwrap_err();
+            assert!(error.starts_with("train.tsv:2:") && error.contains("not a finite number"), "{error}");
+        }
+        assert_eq!(targets(&LabelEncoding::Ignored, &labels).unwrap(), [Target::Absent; 3]);
+    }
+
+    #[test]
+    fn two_classes_of_one_name_are_refused() {
+        let error = LabelNames::new(vec!["a".to_owned(), "b".to_owned(), "a".to_owned()]).unwrap_err();
+        assert!(error.to_string().starts_with("class name `a` is there twice (ids 0 and 2)"));
+    }
+}

@@ -1,0 +1,20 @@
+//! Reading data files: columns by name, labels as classes or values, tokenised examples.
+
+mod columns;
+mod content_hash;
+mod delimited;
+pub mod demo;
+mod error;
+mod format;
+mod json_lines;
+mod labels;
+mod parquet_rows;
+mod record;
+mod tokenise;
+
+pub use content_hash::content_hash;
+pub use error::Error;
+pub use format::Format;
+pub use labels::{LabelEncoding, LabelNames};
+pub use record::{Label, Record, Table, TextColumns};
+pub use tokenise::{Encode, EncodeFunction, Tokens, tokenise};

@@ -1,0 +1,170 @@
+//! Everything that can stop a run.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+/// Why a run could not start or go on. A trial that fails is not an error: the study keeps its reason.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The config has problems; all of them are listed.
+    #[error(transparent)]
+    Config(#[from] crate::config::ConfigErrors),
+    /// A data file cannot be used.
+    #[error(transparent)]
+    Data(#[from] crate::data::Error),
+    /// The study store cannot be read or written.
+    #[error(transparent)]
+    Store(#[from] crate::store::Error),
+    /// A result cannot be written.
+    #[error(transparent)]
+    Report(#[from] crate::report::Error),
+    /// A network folder cannot be read or written.
+    #[error(transparent)]
+    Models(#[from] autodistillation_models::Error),
+    /// The distillation cannot be set up.
+    #[error(transparent)]
+    Distillation(#[from] autodistillation_distillation::Error),
+    /// The search cannot propose.
+    #[error(transparent)]
+    Search(#[from] autodistillation_search::Error),
+    /// No architecture of the space can be built.
+    #[error("no architecture of the search space can be built: {}", list(rejections))]
+    NoFeasiblePoint {
+        /// Architectures by the reason they cannot be built.
+        rejections: BTreeMap<String, u64>,
+    },
+    /// A thread pool could not be made.
+    #[error("could not start {threads} threads")]
+    Threads {
+        /// How many were asked for.
+        threads: usize,
+        /// Why.
+        #[source]
+        source: rayon::ThreadPoolBuildError,
+    },
+    /// The loop itself broke.
+    #[error(
+        "a search worker broke down; what it had finished is in the study store: run the command again to go on"
+    )]
+    WorkerPanicked,
+    /// A file or folder cannot be read or written.
+    #[error("cannot {action} `{}`", path.display())]
+    File {
+        /// `read`, `write`, `create`.
+        action: &'static str,
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// A config lacks a part that this command needs.
+    #[error("the config has no `{part}`, which `{command}` needs: {remedy}")]
+    MissingPart {
+        /// The key.
+        part: &'static str,
+        /// The command.
+        command: &'static str,
+        /// What to add or use instead.
+        remedy: &'static str,
+    },
+    /// A part of the config names something this version does not have.
+    #[error("{what} `{name}` is not available (there are: {available})")]
+    Unavailable {
+        /// What kind of thing.
+        what: &'static str,
+        /// What was asked for.
+        name: String,
+        /// What there is.
+        available: String,
+    },
+    /// A metric the task does not have.
+    #[error("metric `{metric}` does not exist for this task ({task}): choose from {available}")]
+    MetricOfAnotherTask {
+        /// The metric.
+        metric: String,
+        /// What the task is.
+        task: &'static str,
+        /// The metrics there are.
+        available: String,
+    },
+    /// The training of a single student failed.
+    #[error("the training failed")]
+    Training {
+        /// Why.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// A part of an architecture has no value.
+    #[error(
+        "`{part}` is not of the form name=value: write --architecture hidden_size=128,num_attention_heads=2"
+    )]
+    Architecture {
+        /// The part.
+        part: String,
+    },
+    /// A trial left no student.
+    #[error(
+        "trial {number} has no student: it failed or does not exist; the finished trials are {finished:?}"
+    )]
+    NoStudent {
+        /// The trial asked for.
+        number: u32,
+        /// The trials that have one.
+        finished: Vec<u32>,
+    },
+    /// Examples longer than the teacher's positions.
+    #[error(
+        "data.max_length {max_length} is more than the teacher's {longest} positions: lower it to at most {longest}"
+    )]
+    TooLong {
+        /// What the config asks for.
+        max_length: usize,
+        /// What the teacher has.
+        longest: usize,
+    },
+    /// A JSON file of a run cannot be understood.
+    #[error("`{}` is not what this command wrote", path.display())]
+    Json {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: serde_json::Error,
+    },
+    /// A run folder lacks a file.
+    #[error("`{}` is not the folder of a run: it has no `{missing}`", path.display())]
+    NotARun {
+        /// The folder.
+        path: PathBuf,
+        /// The file it lacks.
+        missing: &'static str,
+    },
+    /// A folder for something new that already holds something.
+    #[error("`{}` is not empty and stays as it is: give a new folder", path.display())]
+    NotEmpty {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// Constraints on metrics that no trial has.
+    #[error("no trial of this run has a metric `{metric}`: choose from {available}")]
+    UnmeasuredMetric {
+        /// The metric.
+        metric: String,
+        /// The metrics there are.
+        available: String,
+    },
+    /// Several problems at once.
+    #[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))]
+    Several(Vec<Error>),
+    /// The user stopped the run.
+    #[error("stopped; run the same command again to go on")]
+    Stopped,
+}
+
+fn list(rejections: &BTreeMap<String, u64>) -> String {
+    let lines: Vec<String> =
+        rejections.iter().map(|(reason, count)| format!("{reason} ({count} of them)")).collect();
+    lines.join("; ")
+}

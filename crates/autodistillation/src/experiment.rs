@@ -1,0 +1,130 @@
+//! What the loop asks of a user: build, train and evaluate one student.
+
+mod built_in;
+mod checkpoint;
+mod closures;
+mod mock;
+
+use std::ops::ControlFlow;
+use std::path::PathBuf;
+use std::sync::RwLock;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use autodistillation_search::{Architecture, FeasibleSpace, Infeasible, KnownGoals, Metrics};
+
+pub use built_in::{BuiltInExperiment, Pupil, Start, layers, settings};
+pub use closures::Closures;
+pub use mock::MockExperiment;
+
+use crate::event::{RunEvent, RunListener};
+
+/// Builds, trains and evaluates the student of one architecture.
+///
+/// The three steps are the design document's `model_builder`, `train_func` and `eval_func`. Several trials may
+/// run at the same time, each on a thread of its own.
+pub trait Experiment: Send + Sync {
+    /// What is built, trained and evaluated.
+    type Student: Send;
+
+    /// Whether a student of this architecture can exist at all; asked before anything is built.
+    ///
+    /// # Errors
+    ///
+    /// The reason, in few words that many architectures share, such as "heads do not divide the width".
+    fn check(&self, _architecture: &Architecture) -> Result<(), Infeasible> {
+        Ok(())
+    }
+
+    /// Goals whose value is known before training, such as the number of parameters.
+    fn known_goals(&self, _feasible: &FeasibleSpace) -> KnownGoals {
+        KnownGoals::none()
+    }
+
+    /// Makes the student of the trial's architecture.
+    ///
+    /// # Errors
+    ///
+    /// Why this trial failed; the search goes on.
+    fn build(&self, trial: &TrialContext<'_>) -> Result<Self::Student, TrialError>;
+
+    /// Trains it.
+    ///
+    /// # Errors
+    ///
+    /// Why this trial failed, or that it was stopped.
+    fn train(&self, student: Self::Student, trial: &TrialContext<'_>) -> Result<Self::Student, TrialError>;
+
+    /// Measures it: at least the study's goals.
+    ///
+    /// # Errors
+    ///
+    /// Why this trial failed.
+    fn evaluate(&self, student: Self::Student, trial: &TrialContext<'_>) -> Result<Metrics, TrialError>;
+}
+
+/// Why a trial has no metrics.
+#[derive(Debug, thiserror::Error)]
+pub enum TrialError {
+    /// It failed; the search records the reason and goes on.
+    #[error("{0}")]
+    Failed(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// The user stopped the search; the trial stays unfinished and continues with the next run.
+    #[error("stopped")]
+    Stopped,
+}
+
+impl TrialError {
+    /// A failure with its cause.
+    pub fn failed(cause: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
+        Self::Failed(cause.into())
+    }
+
+    /// The failure and its causes, outermost first.
+    pub fn reason(&self) -> String {
+        let mut reason = self.to_string();
+        let Self::Failed(failure) = self else { return reason };
+        let mut cause = failure.source();
+        while let Some(inner) = cause {
+            reason.push_str(&format!(": {inner}"));
+            cause = inner.source();
+        }
+        reason
+    }
+}
+
+/// What a trial may use while it runs.
+#[derive(Clone, Copy)]
+pub struct TrialContext<'a> {
+    /// The trial's number, from 0.
+    pub number: u32,
+    /// What to build.
+    pub architecture: &'a Architecture,
+    /// Seeds the trial's random choices: a function of the study's seed and the trial's number.
+    pub seed: u64,
+    /// Where the trial's files go; absent when the search keeps nothing.
+    pub folder: Option<&'a PathBuf>,
+    /// What the trials of one search share.
+    pub shared: &'a Shared<'a>,
+}
+
+/// What the trials of one search share.
+pub struct Shared<'a> {
+    /// Who hears about progress.
+    pub listener: &'a dyn RunListener,
+    /// Set when the user wants to stop.
+    pub stop: &'a AtomicBool,
+    /// Training holds it for reading, a latency measurement for writing, so that no student trains meanwhile.
+    pub quiet: RwLock<()>,
+}
+
+impl TrialContext<'_> {
+    /// Tells the listener; answers whether to go on.
+    pub fn tell(&self, event: RunEvent) -> ControlFlow<()> {
+        self.shared.listener.hear(&event);
+        if self.shared.stop.load(Ordering::Relaxed) {
+            ControlFlow::Break(())
+        } else {
+            ControlFlow::Continue(())
+        }
+    }
+}

@@ -1,0 +1,118 @@
+//! `evaluate` and `predict`: a network folder on a file, or on lines of text.
+
+use std::path::{Path, PathBuf};
+
+use autodistillation_distillation::evaluation::probabilities;
+use autodistillation_distillation::metrics::{Metric, argmax};
+use autodistillation_distillation::{Example, ExampleSet, Target, evaluate as run_network};
+use autodistillation_models::{Bert, ProblemType, Tokenizer};
+use burn::tensor::Device;
+use serde::Serialize;
+use serde_json::{Map, Value, json};
+
+use crate::Error;
+use crate::data::{self, Encode, Table, TextColumns};
+use crate::materials::{labels, task};
+use crate::measurement;
+use crate::plan::LatencyPlan;
+
+/// What `evaluate` is asked to do.
+#[derive(Clone, Debug)]
+pub struct EvaluateOptions {
+    /// The network's folder.
+    pub network: PathBuf,
+    /// The data file.
+    pub data: PathBuf,
+    /// The columns.
+    pub columns: TextColumns,
+    /// Longest example in tokens.
+    pub max_length: usize,
+    /// How latency is measured.
+    pub latency: LatencyPlan,
+}
+
+/// Exact metrics over the file and the latency: `{"accuracy": …, "loss": …, "latency": {…}, "examples": n}`.
+///
+/// # Errors
+///
+/// An unusable network or file.
+pub fn evaluate(options: &EvaluateOptions) -> Result<Map<String, Value>, Error> {
+    let (network, tokenizer) = load(&options.network)?;
+    let table = Table::read(&options.data, &options.columns)?;
+    let max_length = options.max_length.min(network.config().max_position_embeddings);
+    let encode = |text: &str, pair: Option<&str>| {
+        tokenizer.encode(text, pair, max_length).map(|encoded| (encoded.ids, encoded.token_types))
+    };
+    let encode = Encode { encode: &encode, max_length, padding_id: tokenizer.padding_id() };
+    let set = data::tokenise(&table, &encode, &labels(network.config())?)?;
+    let evaluation = run_network(&network, &set, 64)?;
+    let mut result = Map::new();
+    for metric in Metric::ALL {
+        if let Some(value) = metric.of(&evaluation) {
+            result.insert(metric.name().to_owned(), json!(value));
+        }
+    }
+    let latency: Map<String, Value> = measurement::latency(&network, &options.latency)?
+        .into_iter()
+        .map(|(name, value)| (name.replace("latency_", "").replace("latency", "p50") + "_ms", json!(value)))
+        .collect();
+    result.insert("latency".to_owned(), Value::Object(latency));
+    result.insert("examples".to_owned(), json!(set.len()));
+    for (name, value) in measurement::costs(network.config(), options.latency.length) {
+        result.insert(name.to_owned(), json!(value));
+    }
+    Ok(result)
+}
+
+/// The answer to one line of text.
+#[derive(Clone, Debug, Serialize)]
+pub struct Prediction {
+    /// The likeliest class, or the value for regression.
+    pub label: String,
+    /// Probability by class; empty for regression.
+    pub probabilities: Map<String, Value>,
+    /// The raw outputs.
+    pub logits: Vec<f32>,
+}
+
+/// Answers for every line; a tab separates the two texts of a pair.
+///
+/// # Errors
+///
+/// An unusable network, or a line that cannot be tokenised.
+pub fn predict(folder: &Path, lines: &[String]) -> Result<Vec<Prediction>, Error> {
+    let (network, tokenizer) = load(folder)?;
+    let longest = network.config().max_position_embeddings.min(512);
+    let mut examples = Vec::with_capacity(lines.len());
+    for line in lines {
+        let (text, pair) =
+            line.split_once('\t').map_or((line.as_str(), None), |(text, pair)| (text, Some(pair)));
+        let encoded = tokenizer.encode(text, pair, longest)?;
+        examples.push(Example { ids: encoded.ids, token_types: encoded.token_types, target: Target::Absent });
+    }
+    if examples.is_empty() {
+        return Ok(Vec::new());
+    }
+    let set = ExampleSet { examples, padding_id: tokenizer.padding_id() };
+    let evaluation = run_network(&network, &set, 64)?;
+    Ok(evaluation.logits.into_iter().map(|logits| prediction(logits, network.config())).collect())
+}
+
+fn prediction(logits: Vec<f32>, config: &autodistillation_models::BertConfig) -> Prediction {
+    if task(config) == ProblemType::Regression {
+        let value = logits.first().copied().unwrap_or(f32::NAN);
+        return Prediction { label: value.to_string(), probabilities: Map::new(), logits };
+    }
+    let shares = probabilities(&logits);
+    let probabilities =
+        config.labels.iter().cloned().zip(shares.into_iter().map(|share| json!(share))).collect();
+    let label = config.labels.get(argmax(&logits)).cloned().unwrap_or_default();
+    Prediction { label, probabilities, logits }
+}
+
+fn load(folder: &Path) -> Result<(Bert, Tokenizer), Error> {
+    let loaded = Bert::load(folder, &Device::flex())?;
+    let tokenizer = Tokenizer::from_folder(folder)?;
+    tokenizer.check_fits(loaded.network.config())?;
+    Ok((loaded.network, tokenizer))
+}

@@ -1,0 +1,30 @@
+//! Search, distil and hand over the best small text models: the loop, the config, the study store, the report.
+
+pub mod auto_distillation;
+pub mod check;
+pub mod config;
+pub mod data;
+pub mod distill;
+pub mod error;
+pub mod event;
+pub mod experiment;
+pub mod files;
+pub mod finetune;
+pub mod inference;
+pub mod materials;
+pub mod measurement;
+pub mod plan;
+pub mod repick;
+pub mod report;
+pub mod run;
+pub mod store;
+
+pub use auto_distillation::{AutoDistillation, SearchOptions};
+pub use error::Error;
+pub use event::{RunEvent, RunListener};
+pub use experiment::{BuiltInExperiment, Closures, Experiment, MockExperiment, TrialContext, TrialError};
+pub use plan::Plan;
+
+pub use autodistillation_distillation as distillation;
+pub use autodistillation_models as models;
+pub use autodistillation_search as search;

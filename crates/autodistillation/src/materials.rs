@@ -1,0 +1,234 @@
+//! What a run works with: the teacher, its tokenizer, and the tokenised data.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use autodistillation_distillation::{ExampleSet, Network, Parameters};
+use autodistillation_models::{Bert, BertConfig, Encoded, ProblemType, Tokenizer};
+use burn::tensor::Device;
+
+use crate::Error;
+use crate::data::{self, Encode, LabelEncoding, LabelNames, Table, TextColumns, content_hash, demo};
+use crate::plan::{DataPlan, DataSource, Plan, TeacherPlan};
+
+/// The tokenised parts of a data set.
+#[derive(Clone, Debug)]
+pub struct Sets {
+    /// What students learn from.
+    pub training: ExampleSet,
+    /// What chooses between them.
+    pub validation: ExampleSet,
+    /// What is reported and never chooses.
+    pub test: Option<ExampleSet>,
+}
+
+/// The tables of a data set before they are tokenised.
+#[derive(Clone, Debug)]
+pub struct Tables {
+    /// What students learn from.
+    pub training: Table,
+    /// What chooses between them.
+    pub validation: Table,
+    /// What is reported and never chooses.
+    pub test: Option<Table>,
+    /// The classes, where the data set itself knows them.
+    pub classes: Option<LabelNames>,
+    /// Content hashes of the files, by part.
+    pub hashes: BTreeMap<String, String>,
+}
+
+impl Tables {
+    /// Reads or generates what `plan` names.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Several`] with the problem of each file that cannot be used.
+    pub fn read(plan: &DataPlan) -> Result<Self, Error> {
+        match &plan.source {
+            DataSource::Demo { name, train, validation, test, seed } => {
+                let config = demo::DemoConfig {
+                    name: name.clone(),
+                    train: *train,
+                    validation: *validation,
+                    test: *test,
+                    seed: *seed,
+                };
+                let set = demo::generate(&config)?;
+                let hashes = BTreeMap::from([("data".to_owned(), format!("{config:?}"))]);
+                Ok(Self {
+                    training: set.train,
+                    validation: set.validation,
+                    test: set.test,
+                    classes: Some(set.classes),
+                    hashes,
+                })
+            }
+            DataSource::Files { train, validation, test, text, text_pair, label } => {
+                let columns = TextColumns {
+                    text: text.clone(),
+                    text_pair: text_pair.clone(),
+                    label: Some(label.clone()),
+                };
+                Self::read_files(
+                    [("train", Some(train)), ("validation", Some(validation)), ("test", test.as_ref())],
+                    &columns,
+                )
+            }
+        }
+    }
+
+    fn read_files(files: [(&str, Option<&PathBuf>); 3], columns: &TextColumns) -> Result<Self, Error> {
+        let mut hashes = BTreeMap::new();
+        let mut problems = Vec::new();
+        let mut tables = files.map(|(part, path)| {
+            let path = path?;
+            let read = Table::read(path, columns).and_then(|table| Ok((table, content_hash(path)?)));
+            match read {
+                Ok((table, hash)) => {
+                    hashes.insert(part.to_owned(), hash);
+                    Some(table)
+                }
+                Err(problem) => {
+                    problems.push(Error::Data(problem));
+                    None
+                }
+            }
+        });
+        match (tables[0].take(), tables[1].take(), problems.is_empty()) {
+            (Some(training), Some(validation), true) => {
+                Ok(Self { training, validation, test: tables[2].take(), classes: None, hashes })
+            }
+            _ if problems.len() == 1 => Err(problems.remove(0)),
+            _ => Err(Error::Several(problems)),
+        }
+    }
+
+    /// Tokenises every part.
+    ///
+    /// # Errors
+    ///
+    /// The first text that cannot be tokenised or label that the classes lack, with its file and line.
+    pub fn tokenise(
+        &self,
+        tokenizer: &Tokenizer,
+        labels: &LabelEncoding,
+        max_length: usize,
+    ) -> Result<Sets, Error> {
+        let encode = |text: &str, pair: Option<&str>| {
+            tokenizer.encode(text, pair, max_length).map(|Encoded { ids, token_types }| (ids, token_types))
+        };
+        let encode = Encode { encode: &encode, max_length, padding_id: tokenizer.padding_id() };
+        let part = |table: &Table| data::tokenise(table, &encode, labels);
+        Ok(Sets {
+            training: part(&self.training)?,
+            validation: part(&self.validation)?,
+            test: self.test.as_ref().map(part).transpose()?,
+        })
+    }
+}
+
+/// Everything a student is taught with.
+#[derive(Debug)]
+pub struct Materials {
+    /// The teacher, frozen.
+    pub teacher: Bert,
+    /// Where the teacher's files are.
+    pub teacher_folder: PathBuf,
+    /// The tokenizer of teacher and students.
+    pub tokenizer: Tokenizer,
+    /// The tokenised data.
+    pub sets: Sets,
+    /// Content hashes of the data files and the teacher's weights.
+    pub hashes: BTreeMap<String, String>,
+    /// What the user should know about the teacher's files.
+    pub notes: Vec<String>,
+}
+
+impl Materials {
+    /// Loads the teacher of `plan` and tokenises its data; a teacher that has to be trained first must be in
+    /// `trained_teacher`.
+    ///
+    /// # Errors
+    ///
+    /// Everything that makes the teacher or the data unusable.
+    pub fn gather(plan: &Plan, trained_teacher: Option<&Path>, device: &Device) -> Result<Self, Error> {
+        let tables = Tables::read(&plan.data);
+        let folder = match (&plan.teacher, trained_teacher) {
+            (_, Some(folder)) => folder.to_owned(),
+            (TeacherPlan::Folder(folder), None) => folder.clone(),
+            (TeacherPlan::FineTuned { .. }, None) => {
+                let remedy = "`run` trains it first";
+                return Err(Error::MissingPart { part: "teacher.path", command: "this command", remedy });
+            }
+        };
+        let (loaded, tokenizer) = (load_teacher(&folder, device), Tokenizer::from_folder(&folder));
+        let (tables, loaded, tokenizer) = together(tables, loaded, tokenizer.map_err(Error::from))?;
+        let config = loaded.network.config().clone();
+        tokenizer.check_fits(&config)?;
+        let longest = config.max_position_embeddings;
+        if plan.data.max_length > longest {
+            return Err(Error::TooLong { max_length: plan.data.max_length, longest });
+        }
+        let sets = tables.tokenise(&tokenizer, &labels(&config)?, plan.data.max_length)?;
+        let mut hashes = tables.hashes;
+        hashes.insert("teacher".to_owned(), weights_hash(&folder)?);
+        let notes = loaded
+            .warnings
+            .iter()
+            .map(|warning| format!("teacher {}: {warning}", folder.display()))
+            .collect();
+        Ok(Self { teacher: loaded.network.frozen(), teacher_folder: folder, tokenizer, sets, hashes, notes })
+    }
+}
+
+fn load_teacher(folder: &Path, device: &Device) -> Result<autodistillation_models::Loaded<Bert>, Error> {
+    Ok(Bert::load(folder, device)?)
+}
+
+/// All three, or every problem there is.
+fn together<A, B, C>(
+    a: Result<A, Error>,
+    b: Result<B, Error>,
+    c: Result<C, Error>,
+) -> Result<(A, B, C), Error> {
+    match (a, b, c) {
+        (Ok(a), Ok(b), Ok(c)) => Ok((a, b, c)),
+        (a, b, c) => {
+            let mut problems: Vec<Error> = [a.err(), b.err(), c.err()].into_iter().flatten().collect();
+            Err(if problems.len() == 1 { problems.remove(0) } else { Error::Several(problems) })
+        }
+    }
+}
+
+/// How labels become targets for a network of this config.
+///
+/// # Errors
+///
+/// Two classes of the same name.
+pub fn labels(config: &BertConfig) -> Result<LabelEncoding, Error> {
+    match task(config) {
+        ProblemType::Regression => Ok(LabelEncoding::Values),
+        _ => Ok(LabelEncoding::Classes(LabelNames::new(config.labels.clone())?)),
+    }
+}
+
+/// What the head predicts: as the config says, else one label means regression.
+pub fn task(config: &BertConfig) -> ProblemType {
+    match config.problem_type {
+        Some(problem) => problem,
+        None if config.num_labels() == 1 => ProblemType::Regression,
+        None => ProblemType::SingleLabelClassification,
+    }
+}
+
+/// The hash of the weights' file, or of the index of its shards.
+fn weights_hash(folder: &Path) -> Result<String, Error> {
+    let single = folder.join("model.safetensors");
+    let path = if single.exists() { single } else { folder.join("model.safetensors.index.json") };
+    Ok(content_hash(&path)?)
+}
+
+/// The device a network's parameters are on.
+pub fn device_of<N: Network>(network: &N) -> Device {
+    network.devices().first().cloned().unwrap_or_else(Device::flex)
+}

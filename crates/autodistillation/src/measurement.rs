@@ -1,0 +1,60 @@
+//! Every metric of one network: quality on the sets, latency, and the costs its config gives away.
+
+use autodistillation_distillation::metrics::Metric;
+use autodistillation_distillation::{ExampleSet, LatencySettings, evaluate, measure_latency};
+use autodistillation_models::{Bert, cost};
+use autodistillation_search::Metrics;
+
+use crate::Error;
+use crate::materials::Sets;
+use crate::plan::{EvaluationPlan, LatencyPlan};
+
+/// Metrics by name: quality on the validation set under its own name and on the test set with `test_` before it,
+/// `latency` (p50), `latency_p90`, `latency_p99` in ms per call, `parameters`, `flops` of one example, `size_mb`.
+///
+/// # Errors
+///
+/// An empty set, or threads that cannot be started.
+pub fn quality(network: &Bert, sets: &Sets, plan: &EvaluationPlan) -> Result<Metrics, Error> {
+    let mut metrics = of_set(network, &sets.validation, plan.batch_size, "")?;
+    if let Some(test) = &sets.test {
+        metrics.extend(of_set(network, test, plan.batch_size, "test_")?);
+    }
+    Ok(metrics.into_iter().collect())
+}
+
+fn of_set(
+    network: &Bert,
+    set: &ExampleSet,
+    batch_size: usize,
+    prefix: &str,
+) -> Result<Vec<(String, f64)>, Error> {
+    let evaluation = evaluate(network, set, batch_size)?;
+    let named = |metric: Metric| Some((format!("{prefix}{}", metric.name()), metric.of(&evaluation)?));
+    Ok(Metric::ALL.into_iter().filter_map(named).collect())
+}
+
+/// Milliseconds per call in percentiles; call it while nothing else runs.
+///
+/// # Errors
+///
+/// Threads that cannot be started.
+pub fn latency(network: &Bert, plan: &LatencyPlan) -> Result<Vec<(&'static str, f64)>, Error> {
+    let settings = LatencySettings {
+        batch_size: plan.batch_size,
+        length: plan.length.min(network.config().max_position_embeddings),
+        threads: plan.threads,
+        repeats: plan.repeats,
+    };
+    let latency = measure_latency(network, &settings, network.config().vocab_size)?;
+    Ok(vec![("latency", latency.p50), ("latency_p90", latency.p90), ("latency_p99", latency.p99)])
+}
+
+/// What the config alone says.
+pub fn costs(config: &autodistillation_models::BertConfig, length: usize) -> Vec<(&'static str, f64)> {
+    vec![
+        ("parameters", cost::parameters(config) as f64),
+        ("flops", cost::flops(config, length) as f64),
+        ("size_mb", cost::size_mb(config)),
+    ]
+}

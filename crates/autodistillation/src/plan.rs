@@ -1,0 +1,232 @@
+//! The plan: the validated whole of a config, immutable.
+
+use std::path::PathBuf;
+
+use autodistillation_distillation::{
+    FlashDistillation, OptimizerConfig, RegularDistillation, Schedule, Scheduler, Stage,
+};
+use autodistillation_search::{Algorithm, Constraint, Goal, SearchSpace};
+use serde::Serialize;
+use serde_json::{Map, Value};
+
+use crate::config::{AutomaticFlash, LayerStack};
+
+/// Everything a run needs, checked. Made from a config by [`Plan::load`](crate::config).
+#[derive(Clone, Debug, Serialize)]
+pub struct Plan {
+    /// The student's name, from `model.name`.
+    pub name: String,
+    /// The checkpoint format read and written.
+    pub framework: Framework,
+    /// Where the teacher comes from.
+    pub teacher: TeacherPlan,
+    /// The student's family and fixed values.
+    pub student: StudentPlan,
+    /// The data sets and their columns.
+    pub data: DataPlan,
+    /// The search; absent for a config whose top level is `distillation:`.
+    pub search: Option<SearchPlan>,
+    /// The stages of one student that the config spells out, in order; see [`Plan::scheduler_for`].
+    pub scheduler: Scheduler,
+    /// Flash stages that depend on the networks' depths (`layer_mappings_for_knowledge_transfer: auto`); they
+    /// come before the scheduler's.
+    pub automatic_flash: Option<AutomaticFlash>,
+    /// Passes over the training set instead of the stage's steps, from `distillation.train.epoch`; see
+    /// [`Plan::with_epochs_counted`].
+    pub epochs: Option<u32>,
+    /// The seed of everything random; the study's own where there is a search.
+    pub seed: u64,
+    /// How every stage is trained.
+    pub training: TrainingPlan,
+    /// How students are measured.
+    pub evaluation: EvaluationPlan,
+}
+
+impl Plan {
+    /// The stages of a student with these layers: the automatic flash stages, then the others.
+    pub fn scheduler_for(&self, student: &LayerStack, teacher: &LayerStack) -> Scheduler {
+        let stages = self.automatic_flash.as_ref().map(|flash| flash.stages(student, teacher));
+        let flash = FlashDistillation { stages: stages.unwrap_or_default() };
+        Scheduler::combine(flash, RegularDistillation { stages: self.scheduler.stages().to_vec() })
+    }
+
+    /// The plan with [`epochs`](Self::epochs) turned into steps, for a training set of this many examples.
+    pub fn with_epochs_counted(mut self, examples: usize) -> Self {
+        let Some(epochs) = self.epochs.take() else { return self };
+        let batch = (self.training.batch_size * self.training.accumulation).max(1);
+        let steps = (examples.div_ceil(batch) as u64 * u64::from(epochs)).clamp(1, u64::from(u32::MAX));
+        let steps = u32::try_from(steps).unwrap_or(u32::MAX);
+        let stages = self.scheduler.stages().iter().map(|stage| Stage { steps, ..stage.clone() }).collect();
+        self.scheduler = Scheduler::combine(FlashDistillation { stages }, RegularDistillation::default());
+        for block in self.automatic_flash.iter_mut().flat_map(|flash| &mut flash.blocks) {
+            block.steps = steps;
+        }
+        self
+    }
+}
+
+/// The checkpoint format.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub enum Framework {
+    /// safetensors.
+    PyTorch,
+    /// `tf_model.h5`.
+    TensorFlow,
+}
+
+/// Where the teacher comes from.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub enum TeacherPlan {
+    /// A Hugging Face folder with a fine-tuned network.
+    Folder(PathBuf),
+    /// Trained first, on the task's own data, from a random start: values of its Hugging Face config and the
+    /// steps and rate of its training.
+    FineTuned {
+        /// Values of the network's Hugging Face config (`hidden_size`, …).
+        architecture: Map<String, Value>,
+        /// Optimiser steps.
+        steps: u32,
+        /// Peak learning rate.
+        learning_rate: f64,
+    },
+}
+
+/// The student's family, fixed values and start.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct StudentPlan {
+    /// The network family (`bert`).
+    pub family: String,
+    /// Values of its Hugging Face config that are not searched, in the config's order.
+    pub fixed: Map<String, Value>,
+    /// What the student starts from.
+    pub initialize: Initialize,
+    /// Dropout while the student trains, for hidden states and attention; absent = the family's config.
+    pub dropout: Option<f64>,
+}
+
+/// What a student starts from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub enum Initialize {
+    /// The teacher's weights where shapes allow, projected or sliced where they do not.
+    Teacher,
+    /// Seeded random weights.
+    Random,
+}
+
+/// The data sets and their columns.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct DataPlan {
+    /// Files, or a generated set.
+    pub source: DataSource,
+    /// Longest example in tokens.
+    pub max_length: usize,
+}
+
+/// Files, or a generated set.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub enum DataSource {
+    /// Files given in the config.
+    Files {
+        /// The training file.
+        train: PathBuf,
+        /// The file that chooses.
+        validation: PathBuf,
+        /// A file that is reported and never used to choose.
+        test: Option<PathBuf>,
+        /// The column of the text.
+        text: String,
+        /// The column of the second text.
+        text_pair: Option<String>,
+        /// The column of the label.
+        label: String,
+    },
+    /// A set made by a seeded generator.
+    Demo {
+        /// Which generator.
+        name: String,
+        /// Training examples.
+        train: usize,
+        /// Validation examples.
+        validation: usize,
+        /// Test examples.
+        test: usize,
+        /// The generator's seed.
+        seed: u64,
+    },
+}
+
+/// What is searched, how, and for how long.
+#[derive(Clone, Debug, Serialize)]
+pub struct SearchPlan {
+    /// The dimensions and their choices.
+    pub space: SearchSpace,
+    /// The advisor.
+    pub algorithm: Algorithm,
+    /// Metrics and their directions, in the config's order.
+    pub goals: Vec<Goal>,
+    /// Trials of the whole study.
+    pub max_trials: u32,
+    /// The study's seed.
+    pub seed: u64,
+    /// Bounds that a student must keep.
+    pub constraints: Vec<Constraint>,
+    /// Who gets regular distillation.
+    pub pruning: Pruning,
+}
+
+/// Who gets regular distillation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub enum Pruning {
+    /// Trials that can still matter.
+    Auto,
+    /// Every trial.
+    None,
+}
+
+/// How every stage is trained.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct TrainingPlan {
+    /// The optimiser and its constants; a stage's own learning rate wins.
+    pub optimizer: OptimizerConfig,
+    /// The learning rate's course within a stage.
+    pub schedule: Schedule,
+    /// Examples in a batch.
+    pub batch_size: usize,
+    /// Micro-batches whose gradients are added before a step.
+    pub accumulation: usize,
+    /// Largest global norm of the gradients of a step; absent = no clipping.
+    pub max_gradient_norm: Option<f64>,
+    /// Stop a regular stage when validation has not improved; absent = never.
+    pub early_stop: Option<EarlyStopPlan>,
+}
+
+/// When a stage ends early.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct EarlyStopPlan {
+    /// Steps between two looks at the validation set.
+    pub every: u32,
+    /// Looks without a better loss before the stage ends.
+    pub patience: u32,
+}
+
+/// How students are measured.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct EvaluationPlan {
+    /// Examples in a batch while accuracy is measured.
+    pub batch_size: usize,
+    /// How latency is measured.
+    pub latency: LatencyPlan,
+}
+
+/// How latency is measured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct LatencyPlan {
+    /// Examples in a call.
+    pub batch_size: usize,
+    /// Tokens of each example.
+    pub length: usize,
+    /// Threads of the call.
+    pub threads: usize,
+    /// Timed calls after the warm-up.
+    pub repeats: usize,
+}

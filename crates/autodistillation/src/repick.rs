@@ -1,0 +1,89 @@
+//! `pareto`, `export` and `report`: picks again from a finished run, without training.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use autodistillation_models::{Bert, Precision, Tokenizer, save};
+use autodistillation_search::Constraint;
+use burn::tensor::Device;
+
+use crate::Error;
+use crate::files::{copy_folder, require_empty};
+use crate::report::{self, ParetoFile, RunSummary};
+use crate::run::{publish, read_summary, records};
+use crate::store::StudyStore;
+
+/// The front of the run in `folder` under other constraints.
+///
+/// # Errors
+///
+/// A folder that is not a finished run, or a constraint on a metric that no trial has.
+pub fn pareto(folder: &Path, constraints: &[Constraint]) -> Result<ParetoFile, Error> {
+    let mut summary = current(folder)?;
+    require_measured(&summary, constraints)?;
+    summary.study.constraints.extend(constraints.iter().cloned());
+    let mut file = ParetoFile::of(&summary);
+    for trial in &mut file.trials {
+        if !folder.join(&trial.student).is_dir() {
+            trial.student = format!("trials/{:04}/student", trial.number);
+        }
+    }
+    Ok(file)
+}
+
+/// Writes the run's reports again from what is in its folder.
+///
+/// # Errors
+///
+/// A folder that is not a run, or files that cannot be written.
+pub fn rewrite_report(folder: &Path) -> Result<(), Error> {
+    let summary = current(folder)?;
+    publish(folder, &summary)
+}
+
+/// Copies the student of trial `number` to `to`, in f32 or f16.
+///
+/// # Errors
+///
+/// A trial without weights, or a folder that is not empty or cannot be written.
+pub fn export(folder: &Path, number: u32, (to, precision): (&Path, Precision)) -> Result<(), Error> {
+    require_empty(to)?;
+    let summary = current(folder)?;
+    let student = folder.join("trials").join(format!("{number:04}")).join("student");
+    if !student.is_dir() {
+        return Err(Error::NoStudent {
+            number,
+            finished: summary.study.completed().map(|trial| trial.number).collect(),
+        });
+    }
+    match precision {
+        Precision::F32 => copy_folder(&student, to)?,
+        other => {
+            save(to, &Bert::load(&student, &Device::flex())?.network, other)?;
+            Tokenizer::from_folder(&student)?.copy_files(to)?;
+        }
+    }
+    Ok(report::write_model_card(to, &summary, number)?)
+}
+
+fn require_measured(summary: &RunSummary, constraints: &[Constraint]) -> Result<(), Error> {
+    let measured = summary.study.completed().filter_map(|trial| trial.metrics());
+    let names: BTreeSet<&str> = measured.flat_map(|metrics| metrics.iter().map(|(name, _)| name)).collect();
+    match constraints.iter().find(|constraint| !names.contains(constraint.metric.as_str())) {
+        Some(constraint) if !names.is_empty() => Err(Error::UnmeasuredMetric {
+            metric: constraint.metric.clone(),
+            available: names.into_iter().collect::<Vec<_>>().join(", "),
+        }),
+        _ => Ok(()),
+    }
+}
+
+/// The run's summary with its trials as they are now in the store.
+fn current(folder: &Path) -> Result<RunSummary, Error> {
+    let mut summary = read_summary(folder)?;
+    let constraints = std::mem::take(&mut summary.study.constraints);
+    summary.study = StudyStore::open_existing(&folder.join("study.db"))?.load()?;
+    summary.study.constraints = constraints;
+    summary.records = records(&summary.study, folder)?;
+    Ok(summary)
+}

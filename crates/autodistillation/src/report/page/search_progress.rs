@@ -1,0 +1,184 @@
+//! How the search converged and where its time went.
+
+use autodistillation_search::{Goal, Study, spearman};
+
+use super::axis::Axis;
+use super::frame::{Axes, Frame};
+use super::markup::{Element, coordinate, element};
+use crate::report::TimeShare;
+use crate::report::digits::{duration, fixed};
+use crate::report::pareto_files::ordered;
+use crate::report::quantity::{Quantity, in_sentence, of_intermediate};
+use crate::report::status::Overview;
+
+/// The hypervolume by trial, the time by activity, and how well early scores predicted final ones.
+pub(super) fn section(overview: &Overview<'_>) -> Option<Element> {
+    let aside: Vec<Element> =
+        [time_split(&overview.run.time), early_scores(overview)].into_iter().flatten().collect();
+    let aside = (!aside.is_empty()).then(|| element("div").class("stack").children(aside));
+    let panels: Vec<Element> = [convergence(overview), aside].into_iter().flatten().collect();
+    if panels.is_empty() {
+        return None;
+    }
+    let heading = element("h2").with("id", "search").text("Search and time");
+    let grid = element("div").class("pair").children(panels);
+    Some(element("section").with("aria-labelledby", "search").child(heading).child(grid))
+}
+
+fn convergence(overview: &Overview<'_>) -> Option<Element> {
+    let shares = hypervolume_shares(&overview.run.study)?;
+    let frame = Frame::with_titles(480.0, 270.0);
+    let x = Axis::counting(shares.len());
+    let y = Axis::linear(&[0.0, 100.0])?;
+    let axes =
+        Axes { x: &x, y: &y, x_title: "Trial", y_title: "Hypervolume (% of the final)", ticks: (6, 5) };
+    let place = |trial: usize, share: f64| (frame.x(x.place(trial as f64)), frame.y(y.place(share * 100.0)));
+    let mut path = String::new();
+    for (trial, share) in shares.iter().enumerate() {
+        let (x, y) = place(trial, *share);
+        let (x, y) = (coordinate(x), coordinate(y));
+        path += &if trial == 0 { format!("M{x},{y}") } else { format!("H{x}V{y}") };
+    }
+    let points =
+        shares.iter().enumerate().filter(|(trial, share)| *trial == 0 || **share > shares[trial - 1]);
+    let markers = points.map(|(trial, share)| {
+        let (x, y) = place(trial, *share);
+        let tip = format!("after trial {trial}: {:.1} %", share * 100.0);
+        let circle = element("circle").with("cx", coordinate(x)).with("cy", coordinate(y)).with("r", 4);
+        element("g").class("point best").child(element("title").text(tip)).child(circle)
+    });
+    let svg = frame
+        .svg("Hypervolume of the front by trial, as a share of the final one")
+        .child(frame.axes(&axes))
+        .child(element("path").class("front").with("d", path))
+        .children(markers);
+    let caption = element("figcaption").child(element("h3").text("Convergence"));
+    let note =
+        "The volume between the front and the worst values seen; flat stretches brought nothing better.";
+    Some(
+        element("figure")
+            .class("panel")
+            .child(caption)
+            .child(svg)
+            .child(element("p").class("note").text(note)),
+    )
+}
+
+/// The hypervolume after each trial over the final one; `None` while no trial is eligible.
+///
+/// The reference point is the worst value of each goal among the completed trials, a tenth of the
+/// range further out, so that a trial at the edge counts too.
+fn hypervolume_shares(study: &Study) -> Option<Vec<f64>> {
+    let reference: Vec<f64> =
+        study.goals.iter().map(|goal| reference_value(study, goal)).collect::<Option<_>>()?;
+    let mut growing = Study { trials: Vec::new(), ..study.clone() };
+    let volumes: Vec<f64> = study
+        .trials
+        .iter()
+        .map(|trial| {
+            growing.trials.push(trial.clone());
+            // What is dominated never adds volume, and dropping it keeps long studies fast.
+            growing.trials = growing.pareto_front().into_iter().cloned().collect();
+            growing.hypervolume(&reference)
+        })
+        .collect();
+    let last = *volumes.last()?;
+    (last > 0.0).then(|| volumes.iter().map(|volume| volume / last).collect())
+}
+
+fn reference_value(study: &Study, goal: &Goal) -> Option<f64> {
+    let values = study
+        .completed()
+        .filter_map(|trial| trial.metrics()?.finite(&goal.metric))
+        .map(|value| goal.signed(value));
+    let (worst, best) = values
+        .fold((f64::INFINITY, f64::NEG_INFINITY), |(worst, best), value| (value.min(worst), value.max(best)));
+    let range = if best > worst { best - worst } else { best.abs().max(1.0) };
+    worst.is_finite().then(|| goal.signed(worst - range * 0.1))
+}
+
+fn time_split(time: &[TimeShare]) -> Option<Element> {
+    let total: f64 = time.iter().map(|share| share.seconds).sum();
+    if total.is_nan() || total <= 0.0 {
+        return None;
+    }
+    let percent = |seconds: f64| seconds / total * 100.0;
+    let bars = time.iter().enumerate().map(|(at, share)| {
+        let style = format!("width:{:.2}%", percent(share.seconds));
+        element("span")
+            .class(&format!("share tone-{}", at % 6))
+            .with("style", style)
+            .with("title", share.activity.clone())
+    });
+    let rows = time.iter().enumerate().map(|(at, share)| {
+        let name = element("th")
+            .with("scope", "row")
+            .child(element("span").class(&format!("swatch tone-{}", at % 6)));
+        let seconds = element("td").class("number").text(duration(share.seconds));
+        let part = element("td").class("number").text(format!("{} %", fixed(percent(share.seconds), 1)));
+        element("tr").child(name.text(share.activity.clone())).child(seconds).child(part)
+    });
+    let heading = element("h3").text(format!("Where {} of work went", duration(total)));
+    let bar = element("div").class("time-bar").with("aria-hidden", "true").children(bars);
+    let table = element("table").class("plain").child(element("tbody").children(rows));
+    Some(element("div").class("panel").child(heading).child(bar).child(table))
+}
+
+/// How the scores after flash distillation rank the trials, against the final ones.
+fn early_scores(overview: &Overview<'_>) -> Option<Element> {
+    let study = &overview.run.study;
+    let names = ordered(study.completed().flat_map(|trial| trial.intermediate.iter().map(|(name, _)| name)));
+    let sentences = names.into_iter().filter_map(|name| {
+        let metric = of_intermediate(name);
+        let pairs = study.completed().filter_map(|trial| Some((trial.intermediate.finite(name)?, overview.run.metric(trial, metric)?)));
+        let (early, last): (Vec<f64>, Vec<f64>) = pairs.unzip();
+        let correlation = spearman(&early, &last)?;
+        Some(element("p").text(format!(
+            "{} after flash distillation ranked {} trials with Spearman’s ρ = {} to their final {} (1 is the same order, 0 none).",
+            Quantity::of(metric).title,
+            early.len(),
+            fixed(correlation, 2),
+            in_sentence(metric)
+        )))
+    });
+    let sentences: Vec<Element> = sentences.collect();
+    (!sentences.is_empty()).then(|| {
+        element("div")
+            .class("panel")
+            .child(element("h3").text("Are early scores to be trusted?"))
+            .children(sentences)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::example_run;
+
+    #[test]
+    fn the_hypervolume_grows_to_the_final_one() {
+        let shares = hypervolume_shares(&example_run::sst2().study).unwrap();
+        assert!(shares.is_sorted());
+        assert_eq!(shares.last(), Some(&1.0));
+        assert!(shares[0] < 0.9);
+    }
+
+    #[test]
+    fn time_is_split_in_per_cent() {
+        let markup = time_split(&example_run::sst2().time).unwrap().render();
+        assert!(markup.contains("regular distillation") && markup.contains("76.8 %"), "{markup}");
+    }
+
+    #[test]
+    fn early_scores_are_judged_by_their_ranks() {
+        let markup = early_scores(&Overview::of(&example_run::sst2())).unwrap().render();
+        assert!(markup.contains("ranked 10 trials"), "{markup}");
+    }
+
+    #[test]
+    fn an_empty_run_has_no_section() {
+        let mut run = example_run::two_trials();
+        (run.study.trials, run.time) = (Vec::new(), Vec::new());
+        assert_eq!(section(&Overview::of(&run)), None);
+    }
+}

@@ -1,0 +1,142 @@
+//! The whole pipeline on generated data: run, stop at any point, go on, and find the same study.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::path::Path;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+
+use autodistillation::config::PlanOverrides;
+use autodistillation::distillation::Event;
+use autodistillation::inference;
+use autodistillation::report::ParetoFile;
+use autodistillation::run::{RunOptions, RunResult, run};
+use autodistillation::{Error, Plan, RunEvent, repick};
+
+const CONFIG: &str = "
+model: {name: tiny, framework: pytorch}
+teacher: {finetune: {hidden_size: 32, num_hidden_layers: 2, num_attention_heads: 4, intermediate_size: 64, steps: 60, learning_rate: 2.0e-3}}
+student: {family: bert, num_hidden_layers: 2}
+data: {demo: {name: reviews, train: 600, validation: 80, test: 80, seed: 7}, max_length: 32}
+auto_distillation:
+  search:
+    search_space: {hidden_size: [16, 24], num_attention_heads: [2, 4, 5], intermediate_size: [32]}
+    search_algorithm: BO
+    metrics: [accuracy, parameters]
+    max_trials: 3
+    seed: 42
+  flash_distillation:
+    knowledge_transfer: {layer_mappings_for_knowledge_transfer: auto, train_steps: [5]}
+    regular_distillation: {layer_mappings_for_knowledge_transfer: [[[classifier, '0', classifier, '0']]], loss_types: [[KL]], add_origin_loss: [true], temperature: [2.0], train_steps: [15]}
+train: {optimizer: {AdamW: {learning_rate: 1.0e-3}}, batch_size: 16}
+evaluation: {latency: {batch_size: 1, length: 8, threads: 1, repeats: 5}}
+";
+
+fn plan() -> Plan {
+    Plan::parse(CONFIG, Path::new("config.yaml")).unwrap()
+}
+
+fn options(output: &Path) -> RunOptions {
+    RunOptions { output: output.to_owned(), config_text: CONFIG.to_owned(), jobs: Some(1) }
+}
+
+fn finish(output: &Path) -> RunResult {
+    run(plan(), &options(output), (&|_: &RunEvent| {}, &AtomicBool::new(false))).unwrap()
+}
+
+/// Runs until `events` things have happened, then stops as Ctrl-C does.
+fn interrupted(output: &Path, events: u32) -> Result<RunResult, Error> {
+    let (seen, stop) = (AtomicU32::new(0), AtomicBool::new(false));
+    let listener = |event: &RunEvent| {
+        let counts = matches!(
+            event,
+            RunEvent::Training { event: Event::Step { .. }, .. } | RunEvent::TrialFinished { .. }
+        );
+        if counts && seen.fetch_add(1, Ordering::Relaxed) + 1 >= events {
+            stop.store(true, Ordering::Relaxed);
+        }
+    };
+    run(plan(), &options(output), (&listener, &stop))
+}
+
+fn weights(output: &Path, number: u32) -> Vec<u8> {
+    std::fs::read(output.join(format!("trials/{number:04}/student/model.safetensors"))).unwrap()
+}
+
+/// What must not depend on interruptions: architectures, metrics without a clock, weights.
+fn essence(result: &RunResult) -> Vec<(String, Option<f64>, Vec<u8>)> {
+    let trials = &result.summary.study.trials;
+    let accuracy = |number: usize| trials[number].metrics().and_then(|metrics| metrics.get("accuracy"));
+    let of = |number: usize| {
+        (trials[number].architecture.to_string(), accuracy(number), weights(&result.output, number as u32))
+    };
+    (0..trials.len()).map(of).collect()
+}
+
+#[test]
+fn a_run_leaves_students_that_give_the_metrics_they_come_with() {
+    let folder = tempfile::tempdir().unwrap();
+    let result = finish(folder.path());
+    assert!(result.has_students());
+    assert_eq!(result.summary.study.completed().count(), 3);
+    let text = std::fs::read_to_string(folder.path().join("pareto.json")).unwrap();
+    let front: ParetoFile = serde_json::from_str(&text).unwrap();
+    assert!(!front.trials.is_empty());
+    for trial in &front.trials {
+        let student = folder.path().join(&trial.student);
+        for file in ["config.json", "model.safetensors", "vocab.txt", "README.md", "metrics.json"] {
+            assert!(student.join(file).is_file(), "{file}");
+        }
+        assert_eq!(inference::predict(&student, &["the plot was not dull .".to_owned()]).unwrap().len(), 1);
+    }
+    for file in [
+        "study.db",
+        "config.yaml",
+        "plan.json",
+        "pareto.csv",
+        "Final_results.txt",
+        "report.html",
+        "environment.json",
+    ] {
+        assert!(folder.path().join(file).is_file(), "{file}");
+    }
+    assert_eq!(repick::pareto(folder.path(), &[]).unwrap().trials.len(), front.trials.len());
+}
+
+#[test]
+fn interruptions_at_any_moment_change_nothing() {
+    let whole = tempfile::tempdir().unwrap();
+    let expected = essence(&finish(whole.path()));
+    let pieces = tempfile::tempdir().unwrap();
+    for events in [3, 61, 70, 8, 30, 1, 12] {
+        match interrupted(pieces.path(), events) {
+            Err(Error::Stopped) | Ok(_) => {}
+            Err(error) => panic!("{error}"),
+        }
+    }
+    assert_eq!(essence(&finish(pieces.path())), expected);
+}
+
+#[test]
+fn more_trials_go_on_and_another_seed_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    finish(folder.path());
+    let before = weights(folder.path(), 0);
+    let more = PlanOverrides { trials: std::num::NonZeroU32::new(4), ..PlanOverrides::default() };
+    let quiet = (|_: &RunEvent| {}, AtomicBool::new(false));
+    let result = run(plan().overridden_by(&more), &options(folder.path()), (&quiet.0, &quiet.1)).unwrap();
+    assert_eq!(result.summary.study.trials.len(), 4);
+    assert_eq!(weights(folder.path(), 0), before);
+    let other = PlanOverrides { seed: Some(1), ..PlanOverrides::default() };
+    let error = run(plan().overridden_by(&other), &options(folder.path()), (&quiet.0, &quiet.1)).unwrap_err();
+    assert!(error.to_string().contains("seed"), "{error}");
+}
+
+#[test]
+fn a_finished_run_returns_at_once() {
+    let folder = tempfile::tempdir().unwrap();
+    finish(folder.path());
+    let heard = Mutex::new(0);
+    let listener = |_: &RunEvent| *heard.lock().unwrap() += 1;
+    run(plan(), &options(folder.path()), (&listener, &AtomicBool::new(false))).unwrap();
+    assert_eq!(*heard.lock().unwrap(), 0, "nothing is trained or measured again");
+}
