@@ -1,0 +1,137 @@
+//! Arguments of the commands that start from a config.
+
+use std::num::{NonZeroU32, NonZeroUsize};
+use std::path::PathBuf;
+
+use clap::Args;
+
+/// Whether progress is shown.
+#[derive(Debug, Args)]
+pub struct ProgressArguments {
+    /// Show no progress
+    #[arg(long)]
+    pub quiet: bool,
+}
+
+/// `run`
+#[derive(Debug, Args)]
+#[command(after_help = "Example:
+  autodistillation run config.yaml --output runs/first --trials 20 --jobs 2
+
+Run again with the same output it resumes, and a finished run ends at once.")]
+pub struct RunArguments {
+    /// The config: YAML or JSON
+    pub config: PathBuf,
+    /// Folder of the run [default: runs/<model.name>]
+    #[arg(long, value_name = "DIR")]
+    pub output: Option<PathBuf>,
+    /// Trials of the whole search, in place of the config's
+    #[arg(long, value_name = "N")]
+    pub trials: Option<NonZeroU32>,
+    /// Students trained side by side [default: one per core]
+    #[arg(long, value_name = "K")]
+    pub jobs: Option<NonZeroUsize>,
+    /// Where to compute
+    #[arg(long, default_value = "flex", value_parser = device)]
+    pub device: String,
+    /// Numbers to compute with: auto or f32
+    #[arg(long, default_value = "auto", value_parser = precision)]
+    pub precision: String,
+    /// Seed of everything random, in place of the config's
+    #[arg(long, value_name = "N")]
+    pub seed: Option<u64>,
+    /// Print the result as one JSON object
+    #[arg(long)]
+    pub json: bool,
+    #[command(flatten)]
+    pub progress: ProgressArguments,
+}
+
+/// `check`
+#[derive(Debug, Args)]
+#[command(after_help = "Example:\n  autodistillation check config.yaml")]
+pub struct CheckArguments {
+    /// The config: YAML or JSON
+    pub config: PathBuf,
+    /// Print the result as one JSON object
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `finetune`
+#[derive(Debug, Args)]
+#[command(after_help = "Example:
+  autodistillation finetune config.yaml --from minilm-l6 --output teachers/mine --epochs 3")]
+pub struct FineTuneArguments {
+    /// The config, of which data and training settings are used
+    pub config: PathBuf,
+    /// Hugging Face folder of the pretrained encoder
+    #[arg(long, value_name = "ENCODER")]
+    pub from: PathBuf,
+    /// Folder for the teacher
+    #[arg(long, value_name = "DIR")]
+    pub output: PathBuf,
+    /// Passes over the training set
+    #[arg(long, value_name = "N", default_value_t = 2.0, value_parser = positive)]
+    pub epochs: f64,
+    /// Peak learning rate
+    #[arg(long, value_name = "RATE", default_value_t = 4e-5, value_parser = positive)]
+    pub learning_rate: f64,
+    /// Print the metrics as one JSON object
+    #[arg(long)]
+    pub json: bool,
+    #[command(flatten)]
+    pub progress: ProgressArguments,
+}
+
+/// `distill`
+#[derive(Debug, Args)]
+#[command(after_help = "Example:
+  autodistillation distill config.yaml --architecture hidden_size=128,num_attention_heads=2 --output student
+
+The config may hold a search, which is left out, or have `distillation:` at its top level.")]
+pub struct DistillArguments {
+    /// The config: YAML or JSON
+    pub config: PathBuf,
+    /// Values of the student's config, in place of searched ones
+    #[arg(long, value_name = "NAME=VALUE,…", default_value = "", hide_default_value = true)]
+    pub architecture: String,
+    /// Folder for the student
+    #[arg(long, value_name = "DIR")]
+    pub output: PathBuf,
+    /// Seed of everything random, in place of the config's
+    #[arg(long, value_name = "N")]
+    pub seed: Option<u64>,
+    /// Print the metrics as one JSON object
+    #[arg(long)]
+    pub json: bool,
+    #[command(flatten)]
+    pub progress: ProgressArguments,
+}
+
+/// `init`
+#[derive(Debug, Args)]
+#[command(after_help = "Example:\n  autodistillation init config.yaml")]
+pub struct InitArguments {
+    /// Where to write it; an existing file stays as it is [default: standard output]
+    pub file: Option<PathBuf>,
+}
+
+fn device(text: &str) -> Result<String, String> {
+    match text {
+        "flex" => Ok(text.to_owned()),
+        _ => Err("this build computes on the CPU only: use `flex`".to_owned()),
+    }
+}
+
+fn precision(text: &str) -> Result<String, String> {
+    match text {
+        "auto" | "f32" => Ok(text.to_owned()),
+        _ => Err("this build trains in f32 only: use `auto` or `f32`".to_owned()),
+    }
+}
+
+fn positive(text: &str) -> Result<f64, String> {
+    let number = text.parse().ok().filter(|number: &f64| number.is_finite() && *number > 0.0);
+    number.ok_or_else(|| "expected a number above 0".to_owned())
+}

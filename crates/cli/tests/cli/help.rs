@@ -1,0 +1,21 @@
+//! The help texts.
+
+use crate::workplace::Workplace;
+
+const COMMANDS: [&str; 11] = [
+    "run", "check", "finetune", "distill", "evaluate", "predict", "layers", "pareto", "export", "report",
+    "init",
+];
+
+#[test]
+fn the_help_lists_the_commands() {
+    insta::assert_snapshot!(Workplace::new().succeed(&["--help"]).stdout);
+}
+
+#[test]
+fn every_command_explains_itself() {
+    let workplace = Workplace::new();
+    for command in COMMANDS {
+        insta::assert_snapshot!(command, workplace.succeed(&[command, "--help"]).stdout);
+    }
+}

@@ -1,0 +1,13 @@
+//! The built command on small folders: what it prints, what it leaves behind, and how it refuses.
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+
+mod config_errors;
+mod data_errors;
+mod folder_errors;
+mod help;
+mod network_errors;
+mod results;
+mod stopping;
+mod students;
+mod usage_errors;
+mod workplace;

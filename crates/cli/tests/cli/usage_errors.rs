@@ -1,0 +1,43 @@
+//! Command lines that make no sense.
+
+use crate::workplace::Workplace;
+
+fn refuse(arguments: &[&str], fragments: &[&str]) {
+    Workplace::new().refuse(arguments, fragments);
+}
+
+#[test]
+fn unknown_commands_and_flags_are_named() {
+    refuse(&["trian"], &["unrecognized subcommand 'trian'"]);
+    refuse(&["run", "config.yaml", "--trails", "3"], &["unexpected argument '--trails'", "--trials"]);
+    refuse(&["distill", "config.yaml"], &["--output <DIR>"]);
+}
+
+#[test]
+fn devices_and_precisions_of_other_builds_are_explained() {
+    refuse(&["run", "config.yaml", "--device", "cuda:0"], &["'cuda:0'", "--device", "use `flex`"]);
+    refuse(&["run", "config.yaml", "--precision", "bf16"], &["'bf16'", "use `auto` or `f32`"]);
+}
+
+#[test]
+fn numbers_that_cannot_be_are_refused() {
+    refuse(&["run", "config.yaml", "--trials", "0"], &["'0'", "--trials"]);
+    refuse(&["run", "config.yaml", "--jobs", "many"], &["'many'", "--jobs"]);
+    refuse(
+        &["finetune", "config.yaml", "--from", "teacher", "--output", "out", "--epochs=-1"],
+        &["--epochs"],
+    );
+    refuse(&["pareto", "run", "--min", "accuracy"], &["expected METRIC=VALUE"]);
+}
+
+#[test]
+fn an_architecture_needs_values() {
+    let distill = ["distill", "config.yaml", "--architecture", "hidden_size", "--output", "out"];
+    refuse(&distill, &["`hidden_size` is not of the form name=value"]);
+}
+
+#[test]
+fn an_architecture_of_another_family_is_refused() {
+    let distill = ["distill", "config.yaml", "--architecture", "kernel_size=3", "--output", "out", "--quiet"];
+    refuse(&distill, &["`kernel_size` is not a dimension of a BERT student", "hidden_size"]);
+}
