@@ -41,7 +41,7 @@ impl IntermediateLayersKnowledgeDistillationLoss {
     /// # Errors
     ///
     /// [`Error::UnknownLayer`] for a path one of the networks lacks, [`Error::Incomparable`] for features of
-    /// different kinds, [`Error::NoMappings`] without mappings.
+    /// different kinds.
     pub fn new<S: Network, T: Network>(
         (student, teacher): (&S, &T),
         mappings: &[LayerMapping],
