@@ -5,6 +5,7 @@ mod config_errors;
 mod data_errors;
 mod folder_errors;
 mod help;
+mod killing;
 mod network_errors;
 mod results;
 mod stopping;
