@@ -28,7 +28,7 @@ pub use config::{Activation, BertConfig, ConfigProblem, ProblemType};
 pub use error::Error;
 pub use folder::{LoadWarning, Loaded, Precision, save};
 pub use inherit::{InheritancePlan, Inherited, inherit};
-pub use projection::{TeacherStates, project};
+pub use projection::{TeacherStates, Trained, project, refit};
 pub use student::{STUDENT_DIMENSIONS, student_config};
 pub use tokenizer::{Encoded, Tokenizer};
 pub use weights::{Weight, Weights};

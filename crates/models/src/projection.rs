@@ -13,6 +13,8 @@ mod head;
 mod sensitivity;
 mod slice;
 mod states;
+#[cfg(test)]
+mod tests;
 
 use autodistillation_distillation::{Features, LayerPath, Mode, Network, Parameters, Taps};
 use burn::tensor::Tensor;
@@ -53,12 +55,39 @@ pub fn project(student: Bert, states: &TeacherStates, seed: u64) -> Result<Bert,
     let mut projection = Projection { student: student.frozen(), states, basis };
     let words = embeddings::project(&projection.basis, states);
     projection.give(words);
-    for block in 0..layers {
-        projection.fit_block(block)?;
+    projection.finish(0..layers)
+}
+
+/// What gradient steps have changed in a projected student.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Trained {
+    /// The block that was trained.
+    pub block: usize,
+    /// The block above it that is trained next: what lies above that one can wait. Absent = nothing can.
+    pub next: Option<usize>,
+}
+
+/// Solves a projected student again behind a trained block: that block's output maps on what it computes inside now,
+/// then the blocks above it, then the head. `seed` is that of the projection.
+///
+/// Without it the layers above still expect the states that the block gave before it was trained.
+///
+/// # Errors
+///
+/// [`Error::Projection`] when a fit has no solution.
+pub fn refit(student: Bert, states: &TeacherStates, seed: u64, trained: Trained) -> Result<Bert, Error> {
+    let (width, layers) = (student.config().hidden_size, student.config().num_hidden_layers);
+    let basis = Basis::new(states, width, seed);
+    let mut projection = Projection { student: student.frozen(), states, basis };
+    projection.fit_outputs(trained.block)?;
+    let above = trained.block + 1;
+    match trained.next.filter(|next| *next >= above) {
+        Some(next) => {
+            projection.fit_blocks(above..next + 1)?;
+            Ok(projection.student)
+        }
+        None => projection.finish(above..layers),
     }
-    let head = projection.fit_head()?;
-    projection.give(head);
-    Ok(projection.student)
 }
 
 impl Projection<'_> {
@@ -66,9 +95,26 @@ impl Projection<'_> {
         self.student = weights.give(self.student.clone());
     }
 
+    /// Fits these blocks, one on the states of the other, and the head.
+    fn finish(mut self, blocks: std::ops::Range<usize>) -> Result<Bert, Error> {
+        self.fit_blocks(blocks)?;
+        let head = self.fit_head()?;
+        self.give(head);
+        Ok(self.student)
+    }
+
+    fn fit_blocks(&mut self, mut blocks: std::ops::Range<usize>) -> Result<(), Error> {
+        blocks.try_for_each(|block| self.fit_block(block))
+    }
+
     fn fit_block(&mut self, block: usize) -> Result<(), Error> {
         let sliced = slice::block(&self.basis, self.states, (block, self.student.config()));
         self.give(sliced);
+        self.fit_outputs(block)
+    }
+
+    /// Fits the output maps of a block on what it computes inside.
+    fn fit_outputs(&mut self, block: usize) -> Result<(), Error> {
         let prefix = format!("bert.encoder.layer.{block}");
         let input = match block {
             0 => LayerPath::new("bert.embeddings"),

@@ -55,6 +55,12 @@ impl LayerStack {
     fn layer(&self, index: usize) -> String {
         format!("{}.{index}", self.prefix)
     }
+
+    /// The number of the layer that `module` is, if it is one.
+    pub fn index(&self, module: &str) -> Option<usize> {
+        let number = module.strip_prefix(&self.prefix)?.strip_prefix('.')?.parse().ok()?;
+        (number < self.layers).then_some(number)
+    }
 }
 
 impl AutomaticFlash {

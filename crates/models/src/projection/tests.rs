@@ -1,0 +1,101 @@
+//! Projections of a small random teacher, and what a trained block leaves to be solved again.
+
+use autodistillation_distillation::{Batch, Mode, Network, Taps};
+use burn::tensor::{Device, Distribution, Tensor};
+use serde_json::json;
+
+use super::*;
+use crate::test_networks;
+
+const LAYERS: [usize; 2] = [1, 3];
+
+fn teacher() -> Bert {
+    test_networks::with(&[("num_hidden_layers", json!(4)), ("initializer_range", json!(0.3))], 1)
+}
+
+fn student(seed: u64) -> Bert {
+    let sizes = [("hidden_size", json!(12)), ("intermediate_size", json!(20))];
+    test_networks::with(&sizes, seed)
+}
+
+/// Sentences of 3 to 8 words in which every word comes after every other.
+fn sentences() -> Vec<Batch> {
+    let sentence = |row: usize, length: usize| {
+        let word = |place: usize| (5 + (row * 17 + place * (7 + row % 11)) % 55) as i32;
+        (0..8).map(|place| if place < length { word(place) } else { 0 }).collect()
+    };
+    let sentences = |first: usize| {
+        let lengths: Vec<usize> = (0..16).map(|row| 3 + (first + row) % 6).collect();
+        let ids: Vec<Vec<i32>> =
+            lengths.iter().enumerate().map(|(row, &length)| sentence(16 * first + row, length)).collect();
+        test_networks::batch(&ids, &vec![vec![0; 8]; 16], &lengths)
+    };
+    (0..24).map(sentences).collect()
+}
+
+fn states() -> TeacherStates {
+    TeacherStates::observe(&teacher(), sentences(), LAYERS.to_vec())
+}
+
+/// The squared error of the student's logits as a share of the variance of the teacher's.
+fn unexplained(student: &Bert, teacher: &Bert) -> f32 {
+    let (mut error, mut spread) = (0.0, 0.0);
+    let number = |tensor: Tensor<2>| tensor.powi_scalar(2).sum().into_scalar::<f32>();
+    for batch in sentences() {
+        let logits = |network: &Bert| {
+            let taps = Taps::new([network.logits()]);
+            network.forward(&batch, &taps, Mode::Evaluation).vectors(&network.logits()).unwrap().clone()
+        };
+        let (ours, theirs) = (logits(student), logits(teacher));
+        error += number(ours - theirs.clone());
+        spread += number(theirs.clone() - theirs.mean_dim(0));
+    }
+    error / spread
+}
+
+/// The student with noise on the maps inside block 0, as after some steps of training.
+fn shaken(student: Bert) -> Bert {
+    let mut weights = Weights::of(&student);
+    for name in ["attention.self.query", "attention.self.value", "intermediate.dense"] {
+        let weight = weights.0.get_mut(&format!("bert.encoder.layer.0.{name}.weight")).unwrap();
+        let shape = [weight.values.len()];
+        let noise = Tensor::<1>::random(shape, Distribution::Uniform(-0.5, 0.5), &Device::flex());
+        let noise: Vec<f32> = noise.into_data().try_into_vec().unwrap();
+        weight.values.iter_mut().zip(noise).for_each(|(value, noise)| *value += noise);
+    }
+    weights.give(student)
+}
+
+fn layer(student: &Bert, index: usize) -> Vec<Weight> {
+    let prefix = format!("bert.encoder.layer.{index}.");
+    Weights::of(student).0.into_iter().filter(|(name, _)| name.starts_with(&prefix)).map(|(_, w)| w).collect()
+}
+
+#[test]
+fn a_projected_student_says_more_of_what_its_teacher_says_than_a_random_one() {
+    let (teacher, states) = (teacher(), states());
+    let projected = project(student(2), &states, 3).unwrap();
+    let (of_projected, of_random) = (unexplained(&projected, &teacher), unexplained(&student(2), &teacher));
+    assert!(of_projected < 0.95, "{of_projected} of the logits' variance is left");
+    assert!(of_projected < 0.8 * of_random, "{of_projected} against {of_random}");
+}
+
+#[test]
+fn what_lies_behind_a_trained_block_is_solved_again() {
+    let (teacher, states) = (teacher(), states());
+    let shaken = shaken(project(student(2), &states, 3).unwrap());
+    let settled = refit(shaken.clone(), &states, 3, Trained { block: 0, next: None }).unwrap();
+    let (before, after) = (unexplained(&shaken, &teacher), unexplained(&settled, &teacher));
+    assert!(after < 0.9 * before, "{after} after, {before} before");
+}
+
+#[test]
+fn blocks_above_the_next_trained_one_wait() {
+    let states = TeacherStates::observe(&teacher(), sentences(), vec![0, 2, 3]);
+    let three = || test_networks::with(&[("hidden_size", json!(12)), ("num_hidden_layers", json!(3))], 2);
+    let shaken = shaken(project(three(), &states, 3).unwrap());
+    let settled = refit(shaken.clone(), &states, 3, Trained { block: 0, next: Some(1) }).unwrap();
+    assert_ne!(layer(&settled, 1), layer(&shaken, 1), "the next block meets new states");
+    assert_eq!(layer(&settled, 2), layer(&shaken, 2));
+    assert_eq!(Weights::of(&settled).get("classifier.weight"), Weights::of(&shaken).get("classifier.weight"));
+}
