@@ -80,11 +80,13 @@ fn check_untrained(mut plan: Plan) -> Result<CheckReport, Error> {
     if let TeacherPlan::FineTuned { steps, .. } = &mut plan.teacher {
         *steps = 0;
     }
-    let folder = std::env::temp_dir().join(format!("autodistillation-check-{}", std::process::id()));
+    let folder = tempfile::tempdir().map_err(|source| Error::File {
+        action: "make a folder in",
+        path: std::env::temp_dir(),
+        source,
+    })?;
     let quiet = (&|_: &crate::RunEvent| {}, &std::sync::atomic::AtomicBool::new(false));
-    let result = crate::run::prepare(plan, &folder, (&quiet.0, quiet.1)).and_then(report);
-    let _ = std::fs::remove_dir_all(&folder); // Only a stand-in.
-    let mut result = result?;
+    let mut result = report(crate::run::prepare(plan, folder.path(), (&quiet.0, quiet.1))?)?;
     result
         .notes
         .push("the teacher is trained when the run begins; a random one of its shape was checked".to_owned());
@@ -145,11 +147,7 @@ fn inheritance(experiment: &BuiltInExperiment, config: &autodistillation_models:
     let layers = InheritancePlan::evenly_spaced(config, teacher).layers;
     match experiment.start(config) {
         Start::Random => vec!["nothing: random weights".to_owned()],
-        Start::Copied => layers
-            .iter()
-            .enumerate()
-            .map(|(own, theirs)| format!("layer {own}: a copy of teacher layer {theirs}"))
-            .collect(),
+        Start::Copied => experiment.inherited(config.clone(), 0).1.iter().map(ToString::to_string).collect(),
         Start::Projected => {
             let (from, to) = (teacher.hidden_size, config.hidden_size);
             let mut parts = vec![format!("embeddings: projected from width {from} to {to}")];

@@ -8,7 +8,7 @@ use autodistillation_search::{Architecture, Choice, Metrics};
 
 use crate::Error;
 use crate::event::RunListener;
-use crate::experiment::{Experiment, Shared, TrialContext, TrialError};
+use crate::experiment::{Experiment, Shared, Teaching, TrialContext, TrialError};
 use crate::files::write_json;
 use crate::plan::Plan;
 use crate::run::prepare;
@@ -21,6 +21,8 @@ pub struct DistillOptions {
     pub architecture: Architecture,
     /// The folder of the student.
     pub output: PathBuf,
+    /// Who teaches the student.
+    pub teaching: Teaching,
 }
 
 /// Builds, teaches and measures one student, and saves it in the output folder. An interrupted one goes on from its
@@ -36,7 +38,8 @@ pub fn distill(
 ) -> Result<Metrics, Error> {
     let _lock = RunLock::acquire(&options.output)?;
     let seed = plan.seed;
-    let experiment = prepare(Plan { search: None, ..plan }, &options.output, (listener, stop))?;
+    let experiment = prepare(Plan { search: None, ..plan }, &options.output, (listener, stop))?
+        .with_teaching(options.teaching);
     experiment.student_config(&options.architecture)?;
     let shared = Shared { listener, stop, quiet: RwLock::new(()) };
     let work = options.output.join("work");

@@ -4,6 +4,7 @@ mod built_in;
 mod checkpoint;
 mod closures;
 mod mock;
+mod start;
 
 use std::ops::ControlFlow;
 use std::path::PathBuf;
@@ -12,9 +13,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use autodistillation_search::{Architecture, FeasibleSpace, Infeasible, KnownGoals, Metrics};
 
-pub use built_in::{BuiltInExperiment, Pupil, Start, layers, settings};
+pub use built_in::{BuiltInExperiment, Pupil, Teaching, layers, settings};
 pub use closures::Closures;
 pub use mock::MockExperiment;
+pub use start::Start;
 
 use crate::event::{RunEvent, RunListener};
 

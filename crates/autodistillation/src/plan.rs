@@ -109,6 +109,9 @@ pub struct StudentPlan {
 pub enum Initialize {
     /// The teacher's weights where shapes allow, projected or sliced where they do not.
     Teacher,
+    /// The teacher's embeddings, projected where the widths differ, and those of its layers that have the student's
+    /// shape; the rest is random. What most training scripts do.
+    Embeddings,
     /// Seeded random weights.
     Random,
 }

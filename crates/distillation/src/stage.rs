@@ -93,6 +93,19 @@ impl Scheduler {
         &self.stages
     }
 
+    /// One stage of as many steps that trains the whole student on its labels, without the teacher: the yardstick of
+    /// what distillation adds.
+    pub fn on_labels_alone(&self, learning_rate: f64) -> Self {
+        let criterion = CriterionConfig::IntermediateLayers {
+            mappings: Vec::new(),
+            options: MatchingOptions::default(),
+            origin_loss: OriginLoss::Added,
+        };
+        let steps = u32::try_from(self.total_steps()).unwrap_or(u32::MAX);
+        let block = Block::everything();
+        Self { stages: vec![Stage { kind: StageKind::Regular, block, criterion, steps, learning_rate }] }
+    }
+
     /// Optimiser steps of all stages.
     pub fn total_steps(&self) -> u64 {
         self.stages.iter().map(|stage| u64::from(stage.steps)).sum()

@@ -132,7 +132,11 @@ impl<'n> Student<'n> {
     }
 }
 
-const STARTS: [(&str, Initialize); 2] = [("teacher", Initialize::Teacher), ("random", Initialize::Random)];
+const STARTS: [(&str, Initialize); 3] = [
+    ("teacher", Initialize::Teacher),
+    ("embeddings", Initialize::Embeddings),
+    ("random", Initialize::Random),
+];
 
 fn share(cursor: &Cursor<'_>) -> Option<f64> {
     cursor.number_that("from 0 up to, not including, 1", |number| (0.0..1.0).contains(&number))

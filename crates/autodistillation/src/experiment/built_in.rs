@@ -4,17 +4,12 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError, RwLockReadGuard};
+use std::sync::{Arc, Mutex, RwLockReadGuard};
 use std::time::Instant;
 
 use autodistillation_distillation::event::{Event, StageReport};
-use autodistillation_distillation::{
-    Batch, Course, Matchers, Order, Scheduler, Seeds, Teacher, TrainingSettings,
-};
-use autodistillation_models::inherit::{InheritancePlan, inherit};
-use autodistillation_models::{
-    Bert, BertConfig, Precision, TeacherStates, cost, project, save, student_config,
-};
+use autodistillation_distillation::{Course, Matchers, Scheduler, Seeds, Teacher, TrainingSettings};
+use autodistillation_models::{Bert, BertConfig, Precision, TeacherStates, cost, save, student_config};
 use autodistillation_search::{Architecture, FeasibleSpace, Infeasible, KnownGoals, Metrics};
 use burn::tensor::Device;
 use serde_json::{Map, Value};
@@ -25,7 +20,7 @@ use crate::experiment::checkpoint::Checkpoint;
 use crate::experiment::{Experiment, TrialContext, TrialError};
 use crate::materials::{Materials, Sets};
 use crate::measurement;
-use crate::plan::{Initialize, Plan};
+use crate::plan::Plan;
 use crate::report::{CurvePoint, StageRecord};
 
 /// Bytes of teacher outputs kept in memory for all trials.
@@ -33,35 +28,29 @@ const KEPT_OUTPUTS: usize = 4 << 30;
 /// Dropout of students unless the config says otherwise: the teacher's soft targets regularise enough (see
 /// `docs/experiments.md`).
 const DROPOUT: f64 = 0.0;
-/// Examples in a batch of the sample that starts are computed from.
-const SAMPLE_BATCH: usize = 32;
-/// Batches of that sample.
-const SAMPLE_BATCHES: usize = 100;
-/// Numbers of the teacher's states that are kept for it at most.
-const SAMPLE_FLOATS: usize = 1 << 28;
 /// Points of a learning curve that a stage keeps.
 const CURVE_POINTS: u32 = 200;
 
 /// Builds BERT students of a plan, teaches them and measures them.
 #[derive(Debug)]
 pub struct BuiltInExperiment {
-    plan: Plan,
+    pub(super) plan: Plan,
     teacher: Teacher<Bert>,
-    teacher_config: BertConfig,
-    materials: Materials,
-    device: Device,
-    observed: Mutex<BTreeMap<Vec<usize>, Arc<TeacherStates>>>,
+    pub(super) teacher_config: BertConfig,
+    pub(super) materials: Materials,
+    pub(super) device: Device,
+    pub(super) teaching: Teaching,
+    pub(super) observed: Mutex<BTreeMap<Vec<usize>, Arc<TeacherStates>>>,
 }
 
-/// How a student starts.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Start {
-    /// Seeded random weights.
-    Random,
-    /// The teacher's layers as they are, embeddings too or projected.
-    Copied,
-    /// The teacher projected to the student's sizes, block by block in closed form.
-    Projected,
+/// Who teaches a student.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Teaching {
+    /// The plan's teacher, in the plan's stages.
+    #[default]
+    Distilled,
+    /// The labels alone, from a random start and for as many steps as all stages have: what the teacher is worth.
+    LabelsAlone,
 }
 
 /// A student with what earlier stages left for later ones.
@@ -80,7 +69,15 @@ impl BuiltInExperiment {
     pub fn new(plan: Plan, materials: Materials, device: Device) -> Self {
         let teacher_config = materials.teacher.config().clone();
         let teacher = Teacher::new(materials.teacher.clone(), KEPT_OUTPUTS);
-        Self { plan, teacher, teacher_config, materials, device, observed: Mutex::default() }
+        let teaching = Teaching::default();
+        Self { plan, teacher, teacher_config, materials, device, teaching, observed: Mutex::default() }
+    }
+
+    /// The same with students that are taught so.
+    #[must_use]
+    pub fn with_teaching(mut self, teaching: Teaching) -> Self {
+        self.teaching = teaching;
+        self
     }
 
     /// What it works with.
@@ -120,71 +117,11 @@ impl BuiltInExperiment {
 
     /// The stages of the student of `config`.
     pub fn scheduler(&self, config: &BertConfig) -> Scheduler {
-        self.plan.scheduler_for(&layers(config), &layers(&self.teacher_config))
-    }
-
-    /// A fresh student of `config`.
-    ///
-    /// # Errors
-    ///
-    /// A projection without a solution.
-    pub fn fresh(&self, config: BertConfig, seed: u64) -> Result<Bert, autodistillation_models::Error> {
-        let network = Bert::random(config, seed, &self.device);
-        let plan = InheritancePlan::evenly_spaced(network.config(), &self.teacher_config);
-        match self.start(network.config()) {
-            Start::Random => Ok(network),
-            Start::Copied => Ok(inherit(network, &self.materials.teacher, &plan).0),
-            Start::Projected => project(network, &self.states(plan.layers), seed),
+        let scheduler = self.plan.scheduler_for(&layers(config), &layers(&self.teacher_config));
+        match self.teaching {
+            Teaching::Distilled => scheduler,
+            Teaching::LabelsAlone => scheduler.on_labels_alone(self.plan.training.optimizer.learning_rate()),
         }
-    }
-
-    /// A student of `config` with the teacher's embeddings, and its layers where the shapes are equal.
-    fn inherited(&self, config: BertConfig, seed: u64) -> Bert {
-        let network = Bert::random(config, seed, &self.device);
-        let plan = InheritancePlan::evenly_spaced(network.config(), &self.teacher_config);
-        inherit(network, &self.materials.teacher, &plan).0
-    }
-
-    /// How the student of `config` starts.
-    pub fn start(&self, config: &BertConfig) -> Start {
-        let teacher = &self.teacher_config;
-        let shape =
-            |config: &BertConfig| (config.hidden_size, config.num_attention_heads, config.intermediate_size);
-        match self.plan.student.initialize {
-            Initialize::Random => Start::Random,
-            Initialize::Teacher
-                if shape(config) == shape(teacher) || config.hidden_size > teacher.hidden_size =>
-            {
-                Start::Copied
-            }
-            Initialize::Teacher => Start::Projected,
-        }
-    }
-
-    /// The teacher's states at these layers on a sample of the training set, observed once for all trials.
-    fn states(&self, layers: Vec<usize>) -> Arc<TeacherStates> {
-        let mut observed = self.observed.lock().unwrap_or_else(PoisonError::into_inner);
-        let states = observed.entry(layers.clone()).or_insert_with(|| {
-            let batches = self.sample(layers.len());
-            Arc::new(TeacherStates::observe(&self.materials.teacher, batches, layers))
-        });
-        Arc::clone(states)
-    }
-
-    /// Random training batches whose states fit into memory.
-    fn sample(&self, layers: usize) -> Vec<Batch> {
-        let set = &self.materials.sets.training;
-        let order = Order { seed: self.plan.seed, stage: u64::MAX, batch_size: SAMPLE_BATCH };
-        let per_token = self.teacher_config.hidden_size * (2 * layers + 1);
-        let mut floats = 0;
-        let batches =
-            order.epoch(set, 0).into_iter().take(SAMPLE_BATCHES).map(|rows| set.batch(&rows, &self.device));
-        batches
-            .take_while(|batch| {
-                floats += batch.size() * batch.length() * per_token;
-                floats <= SAMPLE_FLOATS
-            })
-            .collect()
     }
 
     /// Runs the stages that `pupil` has not finished yet.
@@ -203,7 +140,8 @@ impl BuiltInExperiment {
             let network = pupil.network.clone();
             let taught = course.run_stage(network, (position, stage), &mut pupil.matchers);
             let (network, report) = taught.map_err(stopped_or_failed)?;
-            pupil.network = network;
+            let next = scheduler.stages().get(position + 1);
+            pupil.network = self.settled(network, trial.seed, (stage, next)).map_err(TrialError::failed)?;
             pupil.finished.push(stage_record(&stage.block, &report, started.elapsed().as_secs_f64()));
             if let Some(folder) = trial.folder {
                 Checkpoint::save(folder, &pupil)
@@ -285,7 +223,7 @@ impl Experiment for BuiltInExperiment {
             let note =
                 format!("trial {}: {error}; it starts from the teacher's embeddings alone", trial.number);
             let _ = trial.tell(RunEvent::Note(note));
-            self.inherited(config, trial.seed)
+            self.inherited(config, trial.seed).0
         });
         Ok(Pupil { network, matchers: Matchers::new(), finished: Vec::new() })
     }

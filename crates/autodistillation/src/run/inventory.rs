@@ -136,6 +136,7 @@ fn recipe(experiment: &BuiltInExperiment, study: &Study) -> Recipe {
         fixed: plan.student.fixed.iter().filter_map(choice).collect(),
         initialization: match plan.student.initialize {
             Initialize::Teacher => "the teacher's weights, projected to the student's sizes".to_owned(),
+            Initialize::Embeddings => "the teacher's embeddings, other weights random".to_owned(),
             Initialize::Random => "random weights".to_owned(),
         },
         optimizer: format!("{:?}", plan.training.optimizer),

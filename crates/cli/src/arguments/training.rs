@@ -99,6 +99,9 @@ pub struct DistillArguments {
     /// Folder for the student
     #[arg(long, value_name = "DIR")]
     pub output: PathBuf,
+    /// Train on the labels alone, from a random start, for as many steps: what the teacher is worth
+    #[arg(long)]
+    pub without_teacher: bool,
     /// Seed of everything random, in place of the config's
     #[arg(long, value_name = "N")]
     pub seed: Option<u64>,

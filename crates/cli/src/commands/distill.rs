@@ -4,6 +4,7 @@ use anyhow::Result;
 use autodistillation::Plan;
 use autodistillation::config::PlanOverrides;
 use autodistillation::distill::{self, DistillOptions, parse_architecture};
+use autodistillation::experiment::Teaching;
 use serde_json::json;
 
 use crate::arguments::DistillArguments;
@@ -16,7 +17,8 @@ pub fn distill(arguments: &DistillArguments) -> Result<()> {
     let architecture = parse_architecture(&arguments.architecture)?;
     let overrides = PlanOverrides { seed: arguments.seed, ..PlanOverrides::default() };
     let plan = Plan::load(&arguments.config)?.overridden_by(&overrides);
-    let options = DistillOptions { architecture, output: arguments.output.clone() };
+    let teaching = if arguments.without_teacher { Teaching::LabelsAlone } else { Teaching::Distilled };
+    let options = DistillOptions { architecture, output: arguments.output.clone(), teaching };
     let progress = Progress::new(&arguments.progress, Vec::new());
     let metrics = distill::distill(plan, &options, (&progress, interrupt::listen()?));
     progress.finish();

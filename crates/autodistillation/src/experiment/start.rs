@@ -1,0 +1,132 @@
+//! How a student of the built-in experiment starts, and what a flash stage leaves to be solved again.
+
+use std::sync::{Arc, PoisonError};
+
+use autodistillation_distillation::{Batch, Order, Stage, StageKind};
+use autodistillation_models::inherit::{InheritancePlan, Inherited, inherit};
+use autodistillation_models::{Bert, BertConfig, TeacherStates, Trained, project, refit};
+
+use crate::config::LayerStack;
+use crate::experiment::built_in::{BuiltInExperiment, Teaching, layers};
+use crate::plan::Initialize;
+
+/// Examples in a batch of the sample that starts are computed from.
+const SAMPLE_BATCH: usize = 32;
+/// Batches of that sample.
+const SAMPLE_BATCHES: usize = 100;
+/// Numbers of the teacher's states that are kept for it at most.
+const SAMPLE_FLOATS: usize = 1 << 28;
+/// How a student starts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Start {
+    /// Seeded random weights.
+    Random,
+    /// The teacher's layers as they are, embeddings too or projected.
+    Copied,
+    /// The teacher projected to the student's sizes, block by block in closed form.
+    Projected,
+}
+
+impl BuiltInExperiment {
+    /// A fresh student of `config`.
+    ///
+    /// # Errors
+    ///
+    /// A projection without a solution.
+    pub fn fresh(&self, config: BertConfig, seed: u64) -> Result<Bert, autodistillation_models::Error> {
+        match self.start(&config) {
+            Start::Random => Ok(Bert::random(config, seed, &self.device)),
+            Start::Copied => Ok(self.inherited(config, seed).0),
+            Start::Projected => {
+                let states = self.states(self.counterparts(&config));
+                project(Bert::random(config, seed, &self.device), &states, seed)
+            }
+        }
+    }
+
+    /// A student of `config` with the teacher's embeddings, and its layers where the shapes are equal; and what it got.
+    pub fn inherited(&self, config: BertConfig, seed: u64) -> (Bert, Vec<Inherited>) {
+        let network = Bert::random(config, seed, &self.device);
+        let plan = InheritancePlan::evenly_spaced(network.config(), &self.teacher_config);
+        inherit(network, &self.materials.teacher, &plan)
+    }
+
+    /// How the student of `config` starts.
+    pub fn start(&self, config: &BertConfig) -> Start {
+        let teacher = &self.teacher_config;
+        let shape =
+            |config: &BertConfig| (config.hidden_size, config.num_attention_heads, config.intermediate_size);
+        match self.plan.student.initialize {
+            _ if self.teaching == Teaching::LabelsAlone => Start::Random,
+            Initialize::Random => Start::Random,
+            Initialize::Embeddings => Start::Copied,
+            Initialize::Teacher
+                if shape(config) == shape(teacher) || config.hidden_size > teacher.hidden_size =>
+            {
+                Start::Copied
+            }
+            Initialize::Teacher => Start::Projected,
+        }
+    }
+
+    /// The teacher layer of each layer of the student of `config`.
+    fn counterparts(&self, config: &BertConfig) -> Vec<usize> {
+        InheritancePlan::evenly_spaced(config, &self.teacher_config).layers
+    }
+
+    /// The teacher's states at these layers on a sample of the training set, observed once for all trials.
+    fn states(&self, layers: Vec<usize>) -> Arc<TeacherStates> {
+        let mut observed = self.observed.lock().unwrap_or_else(PoisonError::into_inner);
+        let states = observed.entry(layers.clone()).or_insert_with(|| {
+            let batches = self.sample(layers.len());
+            Arc::new(TeacherStates::observe(&self.materials.teacher, batches, layers))
+        });
+        Arc::clone(states)
+    }
+
+    /// Random training batches whose states fit into memory.
+    fn sample(&self, layers: usize) -> Vec<Batch> {
+        let set = &self.materials.sets.training;
+        let order = Order { seed: self.plan.seed, stage: u64::MAX, batch_size: SAMPLE_BATCH };
+        let per_token = self.teacher_config.hidden_size * (2 * layers + 1);
+        let mut floats = 0;
+        let batches =
+            order.epoch(set, 0).into_iter().take(SAMPLE_BATCHES).map(|rows| set.batch(&rows, &self.device));
+        batches
+            .take_while(|batch| {
+                floats += batch.size() * batch.length() * per_token;
+                floats <= SAMPLE_FLOATS
+            })
+            .collect()
+    }
+
+    /// A projected student after a flash stage: what lies behind the trained block is solved again on what it computes
+    /// now. `next` is the stage that follows.
+    ///
+    /// # Errors
+    ///
+    /// A fit without a solution.
+    pub(super) fn settled(
+        &self,
+        network: Bert,
+        seed: u64,
+        (stage, next): (&Stage, Option<&Stage>),
+    ) -> Result<Bert, autodistillation_models::Error> {
+        let stack = layers(network.config());
+        let block = flash_layer(stage, &stack);
+        match (block, self.start(network.config())) {
+            (Some(block), Start::Projected) => {
+                let states = self.states(self.counterparts(network.config()));
+                let next = next.and_then(|next| flash_layer(next, &stack));
+                refit(network, &states, seed, Trained { block, next })
+            }
+            _ => Ok(network),
+        }
+    }
+}
+
+/// The last layer that a flash stage trains.
+fn flash_layer(stage: &Stage, stack: &LayerStack) -> Option<usize> {
+    let layers = stage.block.modules().iter().filter_map(|module| stack.index(module));
+    layers.max().filter(|_| stage.kind == StageKind::Flash)
+}
