@@ -27,9 +27,8 @@ use crate::materials::{Materials, Sets};
 use crate::measurement;
 use crate::plan::{Initialize, Plan};
 use crate::report::{CurvePoint, StageRecord};
+use crate::teacher_cache::{self, CacheSettings, Notes};
 
-/// Bytes of teacher outputs kept in memory for all trials.
-const KEPT_OUTPUTS: usize = 4 << 30;
 /// Dropout of students unless the config says otherwise: the teacher's soft targets regularise enough (see
 /// `docs/experiments.md`).
 const DROPOUT: f64 = 0.0;
@@ -51,6 +50,7 @@ pub struct BuiltInExperiment {
     materials: Materials,
     device: Device,
     observed: Mutex<BTreeMap<Vec<usize>, Arc<TeacherStates>>>,
+    notes: Arc<Notes>,
 }
 
 /// How a student starts.
@@ -76,11 +76,12 @@ pub struct Pupil {
 }
 
 impl BuiltInExperiment {
-    /// The experiment of `plan` on these materials.
-    pub fn new(plan: Plan, materials: Materials, device: Device) -> Self {
+    /// The experiment of `plan` on these materials; the teacher's outputs are kept in `cache`, or in memory without
+    /// one.
+    pub fn new(plan: Plan, materials: Materials, device: Device, cache: Option<&CacheSettings>) -> Self {
         let teacher_config = materials.teacher.config().clone();
-        let teacher = Teacher::new(materials.teacher.clone(), KEPT_OUTPUTS);
-        Self { plan, teacher, teacher_config, materials, device, observed: Mutex::default() }
+        let (teacher, notes) = teacher_cache::teacher(&materials.teacher, &materials.sets, cache);
+        Self { plan, teacher, teacher_config, materials, device, observed: Mutex::default(), notes }
     }
 
     /// What it works with.
@@ -196,7 +197,7 @@ impl BuiltInExperiment {
         let scheduler = self.scheduler(pupil.network.config());
         let settings = settings(&self.plan);
         for (position, stage) in scheduler.stages().iter().enumerate().skip(pupil.finished.len()) {
-            let journal = Journal::new(trial, position, stage.steps);
+            let journal = Journal::new((trial, &self.notes), position, stage.steps);
             let hear = |event: &Event| journal.hear(event);
             let course = self.course(&settings, trial.seed, &hear);
             let started = Instant::now();
@@ -369,6 +370,7 @@ fn stage_record(
         name: if modules.is_empty() { "regular".to_owned() } else { modules },
         steps: report.steps,
         seconds,
+        teacher_seconds: Some(report.teacher_seconds),
         loss: Some(f64::from(report.last_loss)),
         explained_variance: mean(&|explained| explained.variance),
         feature_variance: mean(&|explained| explained.spread),
@@ -390,6 +392,7 @@ fn write_metrics(folder: &Path, metrics: &Metrics, stages: &[StageRecord]) -> Re
 /// Follows one stage: passes events on, keeps the curve, and holds the right to compute.
 struct Journal<'a> {
     trial: &'a TrialContext<'a>,
+    notes: &'a Notes,
     every: u32,
     position: usize,
     curve: RefCell<Vec<CurvePoint>>,
@@ -397,10 +400,11 @@ struct Journal<'a> {
 }
 
 impl<'a> Journal<'a> {
-    fn new(trial: &'a TrialContext<'a>, position: usize, steps: u32) -> Self {
+    fn new((trial, notes): (&'a TrialContext<'a>, &'a Notes), position: usize, steps: u32) -> Self {
         let working = RefCell::new(trial.shared.quiet.read().ok());
         Self {
             trial,
+            notes,
             every: steps.div_ceil(CURVE_POINTS).max(1),
             position,
             curve: RefCell::default(),
@@ -409,8 +413,13 @@ impl<'a> Journal<'a> {
     }
 
     fn hear(&self, event: &Event) -> ControlFlow<()> {
-        if let Event::Step { step, loss, .. } = event {
+        if let Event::Step { .. } | Event::TeacherAnswered { .. } = event {
             self.give_way();
+        }
+        for note in self.notes.take() {
+            let _ = self.trial.tell(RunEvent::Note(note)); // The event itself is answered below.
+        }
+        if let Event::Step { step, loss, .. } = event {
             if step % self.every == 0 || *step == 1 {
                 let point = CurvePoint { stage: self.position as u32, step: *step, loss: f64::from(*loss) };
                 self.curve.borrow_mut().push(point);
@@ -419,7 +428,7 @@ impl<'a> Journal<'a> {
         self.trial.tell(RunEvent::Training { number: self.trial.number, event: event.clone() })
     }
 
-    /// Lets a waiting latency measurement run between two steps.
+    /// Lets a waiting latency measurement run between two steps, or two rounds of the teacher's answers.
     fn give_way(&self) {
         let mut working = self.working.borrow_mut();
         *working = None;

@@ -16,7 +16,8 @@ pub fn distill(arguments: &DistillArguments) -> Result<()> {
     let architecture = parse_architecture(&arguments.architecture)?;
     let overrides = PlanOverrides { seed: arguments.seed, ..PlanOverrides::default() };
     let plan = Plan::load(&arguments.config)?.overridden_by(&overrides);
-    let options = DistillOptions { architecture, output: arguments.output.clone() };
+    let output = arguments.output.clone();
+    let options = DistillOptions { architecture, output, cache: arguments.cache.settings() };
     let progress = Progress::new(&arguments.progress, Vec::new());
     let metrics = distill::distill(plan, &options, (&progress, interrupt::listen()?));
     progress.finish();
