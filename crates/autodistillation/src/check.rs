@@ -19,6 +19,7 @@ use crate::Error;
 use crate::experiment::{BuiltInExperiment, Experiment, Start};
 use crate::materials::Materials;
 use crate::plan::{Plan, TeacherPlan};
+use crate::teacher_cache::{CacheSettings, Demand};
 
 /// What `check` found out.
 #[derive(Clone, Debug, Serialize)]
@@ -41,6 +42,8 @@ pub struct CheckReport {
     pub parameters: (u64, u64),
     /// Floating-point operations of one trial's training, in units of 10¹².
     pub teraflops_per_trial: f64,
+    /// What the teacher is asked, and where its outputs are kept.
+    pub teacher_outputs: Demand,
     /// What the user should know.
     pub notes: Vec<String>,
 }
@@ -58,25 +61,21 @@ pub struct StageCheck {
     pub terms: Vec<String>,
 }
 
-/// Checks a plan against its teacher and its data, without training.
+/// Checks a plan against its teacher and its data, without training and without touching the cache.
 ///
 /// # Errors
 ///
 /// Every problem of teacher, data, space and mappings that can be found.
-pub fn check(plan: Plan) -> Result<CheckReport, Error> {
+pub fn check(plan: Plan, cache: Option<&CacheSettings>) -> Result<CheckReport, Error> {
     if let TeacherPlan::FineTuned { .. } = plan.teacher {
-        return check_untrained(plan);
+        return check_untrained(plan, cache);
     }
-    let experiment = BuiltInExperiment::new(
-        plan.clone(),
-        Materials::gather(&plan, None, &Device::flex())?,
-        Device::flex(),
-    );
-    report(experiment)
+    let materials = Materials::gather(&plan, None, &Device::flex())?;
+    report(BuiltInExperiment::new(plan, materials, Device::flex(), None), cache)
 }
 
 /// A teacher that does not exist yet is stood in for by a random one of its shape, in a folder of its own.
-fn check_untrained(mut plan: Plan) -> Result<CheckReport, Error> {
+fn check_untrained(mut plan: Plan, cache: Option<&CacheSettings>) -> Result<CheckReport, Error> {
     if let TeacherPlan::FineTuned { steps, .. } = &mut plan.teacher {
         *steps = 0;
     }
@@ -86,14 +85,15 @@ fn check_untrained(mut plan: Plan) -> Result<CheckReport, Error> {
         source,
     })?;
     let quiet = (&|_: &crate::RunEvent| {}, &std::sync::atomic::AtomicBool::new(false));
-    let mut result = report(crate::run::prepare(plan, folder.path(), (&quiet.0, quiet.1))?)?;
+    let prepared = crate::run::prepare(plan, folder.path(), None, (&quiet.0, quiet.1));
+    let mut result = report(prepared?, cache)?;
     result
         .notes
         .push("the teacher is trained when the run begins; a random one of its shape was checked".to_owned());
     Ok(result)
 }
 
-fn report(experiment: BuiltInExperiment) -> Result<CheckReport, Error> {
+fn report(experiment: BuiltInExperiment, cache: Option<&CacheSettings>) -> Result<CheckReport, Error> {
     let experiment = Arc::new(experiment);
     let search = experiment.plan().search.clone();
     let rule = Arc::clone(&experiment);
@@ -137,6 +137,7 @@ fn report(experiment: BuiltInExperiment) -> Result<CheckReport, Error> {
         inherited,
         parameters: (sizes.iter().copied().min().unwrap_or(0), sizes.iter().copied().max().unwrap_or(0)),
         teraflops_per_trial: teraflops(&experiment, &config, stages.total_steps()),
+        teacher_outputs: Demand::of(&experiment, (&student, &stages), cache)?,
         notes: experiment.materials().notes.clone(),
     })
 }

@@ -13,6 +13,7 @@ use crate::files::write_json;
 use crate::plan::Plan;
 use crate::run::prepare;
 use crate::store::RunLock;
+use crate::teacher_cache::CacheSettings;
 
 /// What `distill` is asked to do.
 #[derive(Clone, Debug)]
@@ -23,6 +24,8 @@ pub struct DistillOptions {
     pub output: PathBuf,
     /// Who teaches the student.
     pub teaching: Teaching,
+    /// Where the teacher's outputs are kept; absent = in memory.
+    pub cache: Option<CacheSettings>,
 }
 
 /// Builds, teaches and measures one student, and saves it in the output folder. An interrupted one goes on from its
@@ -38,7 +41,8 @@ pub fn distill(
 ) -> Result<Metrics, Error> {
     let _lock = RunLock::acquire(&options.output)?;
     let seed = plan.seed;
-    let experiment = prepare(Plan { search: None, ..plan }, &options.output, (listener, stop))?
+    let plan = Plan { search: None, ..plan };
+    let experiment = prepare(plan, &options.output, options.cache.as_ref(), (listener, stop))?
         .with_teaching(options.teaching);
     experiment.student_config(&options.architecture)?;
     let shared = Shared { listener, stop, quiet: RwLock::new(()) };

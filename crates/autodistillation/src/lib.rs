@@ -18,12 +18,14 @@ pub mod repick;
 pub mod report;
 pub mod run;
 pub mod store;
+pub mod teacher_cache;
 
 pub use auto_distillation::{AutoDistillation, SearchOptions};
 pub use error::Error;
 pub use event::{RunEvent, RunListener};
 pub use experiment::{BuiltInExperiment, Closures, Experiment, MockExperiment, TrialContext, TrialError};
 pub use plan::Plan;
+pub use teacher_cache::CacheSettings;
 
 pub use autodistillation_distillation as distillation;
 pub use autodistillation_models as models;

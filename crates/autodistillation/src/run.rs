@@ -18,6 +18,7 @@ use crate::materials::Materials;
 use crate::plan::{Plan, SearchPlan};
 use crate::report::{self, RunSummary, TimeShare};
 use crate::store::{RunLock, StudyDefinition, StudyStore};
+use crate::teacher_cache::CacheSettings;
 
 pub use inventory::{read_summary, records, summarise};
 pub use teacher::trained_teacher;
@@ -31,6 +32,8 @@ pub struct RunOptions {
     pub config_text: String,
     /// Students trained side by side; absent = one per core.
     pub jobs: Option<usize>,
+    /// Where the teacher's outputs are kept; absent = in memory.
+    pub cache: Option<CacheSettings>,
 }
 
 /// What a run found.
@@ -77,7 +80,7 @@ pub fn run(
     let started = Instant::now();
     let config =
         serde_json::to_value(&plan).map_err(|source| Error::Json { path: "plan.json".into(), source })?;
-    let experiment = prepare(plan, &options.output, (listener, stop))?;
+    let experiment = prepare(plan, &options.output, options.cache.as_ref(), (listener, stop))?;
     // Nothing of the study is written before teacher and data are known to be usable.
     let store = earlier.map_or_else(|| StudyStore::open(&path, &definition), Ok)?;
     write(&options.output.join("config.yaml"), options.config_text.as_bytes())?;
@@ -145,6 +148,7 @@ fn definition(plan: &Plan, search: &SearchPlan) -> Result<StudyDefinition, Error
 pub fn prepare(
     plan: Plan,
     output: &Path,
+    cache: Option<&CacheSettings>,
     (listener, stop): (&dyn RunListener, &AtomicBool),
 ) -> Result<BuiltInExperiment, Error> {
     let device = Device::flex();
@@ -155,7 +159,7 @@ pub fn prepare(
         listener.hear(&RunEvent::Note(note.clone()));
     }
     let plan = plan.with_epochs_counted(materials.sets.training.len());
-    let experiment = BuiltInExperiment::new(plan, materials, device);
+    let experiment = BuiltInExperiment::new(plan, materials, device, cache);
     crate::check::first_student(&experiment)?;
     Ok(experiment)
 }

@@ -36,7 +36,7 @@ fn plan() -> Plan {
 }
 
 fn options(output: &Path) -> RunOptions {
-    RunOptions { output: output.to_owned(), config_text: CONFIG.to_owned(), jobs: Some(1) }
+    RunOptions { output: output.to_owned(), config_text: CONFIG.to_owned(), jobs: Some(1), cache: None }
 }
 
 fn finish(output: &Path) -> RunResult {

@@ -14,6 +14,15 @@ pub enum Event {
         /// Its optimiser steps.
         steps: u32,
     },
+    /// The teacher has answered examples about which nobody had asked it before.
+    TeacherAnswered {
+        /// The stage's position, from 0.
+        stage: usize,
+        /// Examples answered so far.
+        done: usize,
+        /// Examples to answer before the first step.
+        total: usize,
+    },
     /// An optimiser step is done.
     Step {
         /// The stage's position, from 0.
@@ -60,6 +69,8 @@ pub struct StageReport {
     pub end: StageEnd,
     /// Share of the tokens that were padding, 0 to 1.
     pub padding: f64,
+    /// Wall-clock seconds in which the stage waited for the teacher: computing, or another student's turn at it.
+    pub teacher_seconds: f64,
 }
 
 /// How a stage ended.

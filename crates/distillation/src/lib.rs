@@ -44,5 +44,5 @@ pub use schedule::{Decay, Schedule};
 pub use stage::{
     CriterionConfig, FlashDistillation, OriginLoss, RegularDistillation, Scheduler, Stage, StageKind,
 };
-pub use teacher::Teacher;
-pub use training::{Course, EarlyStop, Seeds, TrainingSettings};
+pub use teacher::{Answers, MemoryStore, OutputStore, Part, Stores, Teacher};
+pub use training::{Course, EarlyStop, Seeds, TrainingSettings, rows_of_stage};

@@ -85,7 +85,7 @@ fn divergence(student: Tensor<2>, teacher: Tensor<2>, terms: &Comparison, entrop
     let elements = probabilities * difference; // (rows, width)
     let reduced = match terms.reduction {
         Reduction::RowMean => masked(elements.sum_dim(1), &terms.rows).sum() / terms.rows.real_rows,
-        Reduction::ElementMean => elements.mean(),
+        Reduction::ElementMean => masked(elements, &terms.rows).mean(),
     };
     reduced * (temperature * temperature)
 }
@@ -174,6 +174,17 @@ mod tests {
         let ce = number(between(LossKind::CrossEntropy, s, t.clone(), &terms));
         let entropy = number(between(LossKind::CrossEntropy, t.clone(), t, &terms));
         assert!((ce - kl - entropy).abs() < 1e-6);
+    }
+
+    #[test]
+    fn in_the_origins_reduction_padding_counts_as_zero() {
+        let (s, t) = (tensor(&[0.3, -0.2, 1.0, 0.1], 2), tensor(&[0.5, 0.4, -1.0, 0.3], 2));
+        let plain = Comparison { reduction: Reduction::ElementMean, ..compare(1, 2, 1.0) };
+        let mut padded = Comparison { reduction: Reduction::ElementMean, ..compare(2, 2, 1.0) };
+        padded.rows.mask = Some(tensor(&[1., 0.], 1));
+        let first = |rows: &Tensor<2>| rows.clone().slice([0..1, 0..2]);
+        let expected = number(between(LossKind::KullbackLeibler, first(&s), first(&t), &plain)) / 2.0;
+        assert!((number(between(LossKind::KullbackLeibler, s, t, &padded)) - expected).abs() < 1e-6);
     }
 
     #[test]

@@ -79,6 +79,7 @@ pub enum HeadMatching {
 pub enum Reduction {
     /// Sum over the last axis, mean over the rows that are not padding.
     RowMean,
-    /// Mean over all elements, padding included: the origin's `KLDivLoss(reduction="mean")`.
+    /// Mean over all elements, of which padding counts as 0: the origin's `KLDivLoss(reduction="mean")`, without what
+    /// networks happen to compute on padding.
     ElementMean,
 }

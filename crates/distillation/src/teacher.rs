@@ -1,39 +1,72 @@
-//! The frozen teacher, with its outputs kept so that every trial that sees the same batch gets them for free.
+//! The frozen teacher: what it says about an example is computed once and kept for every student that asks.
 
-use std::collections::HashMap;
+mod answers;
+mod claims;
+mod groups;
+mod memory;
+mod padded;
+mod store;
+
 use std::sync::{Mutex, PoisonError};
 
-use burn::tensor::{DType, Device, Tensor, TensorData};
+use half::f16;
 
-use crate::{Batch, Feature, Features, LayerPath, Mode, Network, Parameters, Taps};
+use crate::{ExampleSet, LayerOutput, LayerPath, Network, Parameters};
+pub use answers::{Answers, Progress};
+use claims::Claims;
+pub use memory::MemoryStore;
+pub use store::OutputStore;
 
 /// A frozen network and what it has already said.
 ///
-/// Outputs are kept per batch in half precision. A batch's composition is a function of (seed, stage, step), so
-/// all trials of a study ask for the same batches. Kept and fresh outputs are rounded alike: a student never
-/// depends on which of them it got.
+/// Outputs are kept per example in half precision, and kept and fresh outputs are rounded alike. An output's bits
+/// depend on the network, its example and the layer alone: a student never depends on what was kept, by whom and in
+/// which order.
 #[derive(Debug)]
 pub struct Teacher<T: Network> {
     network: Mutex<T>,
-    layers: Vec<crate::LayerOutput>,
-    kept: Mutex<Kept>,
+    layers: Vec<LayerOutput>,
+    training: Notebook,
+    validation: Notebook,
 }
 
-/// Outputs by layer and batch, within a budget of bytes.
+/// The example sets that a teacher is asked about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Part {
+    /// What students learn from.
+    Training,
+    /// What early stopping looks at.
+    Validation,
+}
+
+/// The stores for one example set, the preferred one first.
+pub type Stores = Vec<Box<dyn OutputStore>>;
+
+/// The outputs on one example set.
 #[derive(Debug)]
-struct Kept {
-    outputs: HashMap<(LayerPath, Vec<u32>), TensorData>,
-    bytes: usize,
-    budget: usize,
+struct Notebook {
+    stores: Stores,
+    claims: Claims,
 }
 
 impl<T: Network> Teacher<T> {
-    /// The teacher, keeping at most `budget` bytes of outputs.
+    /// The teacher, keeping at most `budget` bytes of outputs in memory for each example set.
     pub fn new(network: T, budget: usize) -> Self {
+        let memory = || -> Stores { vec![Box::new(MemoryStore::new(budget))] };
+        Self::with_stores(network, memory(), memory())
+    }
+
+    /// The teacher, keeping its outputs on training and validation set in the first store that has room.
+    pub fn with_stores(network: T, training: Stores, validation: Stores) -> Self {
         let network = network.frozen().valid();
         let layers = network.layers();
-        let kept = Kept { outputs: HashMap::new(), bytes: 0, budget };
-        Self { network: Mutex::new(network), layers, kept: Mutex::new(kept) }
+        let notebook = |stores| Notebook { stores, claims: Claims::default() };
+        Self {
+            network: Mutex::new(network),
+            layers,
+            training: notebook(training),
+            validation: notebook(validation),
+        }
     }
 
     /// A copy of the network; its tensors are shared.
@@ -42,62 +75,35 @@ impl<T: Network> Teacher<T> {
     }
 
     /// Everything that can be tapped.
-    pub fn layers(&self) -> &[crate::LayerOutput] {
+    pub fn layers(&self) -> &[LayerOutput] {
         &self.layers
     }
 
-    /// The tapped features of `batch`, rounded to half precision.
-    pub fn features(&self, batch: &Batch, taps: &Taps) -> Features {
-        if taps.is_empty() {
-            return Features::new();
-        }
-        if let Some(features) = self.recall(batch, taps) {
-            return features;
-        }
-        let fresh = self.network().forward(batch, taps, Mode::Evaluation);
-        let mut features = Features::new();
-        for (path, feature) in fresh.iter() {
-            features.insert(path.clone(), self.keep(batch, path, feature.clone()));
-        }
-        features
+    /// The answers on `set`, which is always the same one for a part.
+    pub fn answers<'a>(&'a self, part: Part, set: &'a ExampleSet) -> Answers<'a, T> {
+        let notebook = match part {
+            Part::Training => &self.training,
+            Part::Validation => &self.validation,
+        };
+        Answers::new(self, notebook, set)
     }
 
-    fn recall(&self, batch: &Batch, taps: &Taps) -> Option<Features> {
-        let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut features = Features::new();
-        for path in taps.paths() {
-            let data = kept.outputs.get(&(path.clone(), batch.rows.clone()))?;
-            features.insert(path.clone(), feature(data, &batch.mask.device()));
-        }
-        Some(features)
-    }
-
-    fn keep(&self, batch: &Batch, path: &LayerPath, fresh: Feature) -> Feature {
-        let data = into_data(fresh).convert_dtype(DType::F16);
-        let rounded = feature(&data, &batch.mask.device());
-        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        let bytes = data.as_bytes().len();
-        if kept.bytes + bytes <= kept.budget {
-            kept.bytes += bytes;
-            kept.outputs.insert((path.clone(), batch.rows.clone()), data);
-        }
-        rounded
+    /// The position of the layer at `path`, which may be an alias.
+    fn position(&self, path: &LayerPath) -> Option<usize> {
+        let place = |path: &LayerPath| self.layers.iter().position(|layer| layer.path == *path);
+        place(path).or_else(|| place(&self.network().resolve(path)))
     }
 }
 
-fn into_data(feature: Feature) -> TensorData {
-    match feature {
-        Feature::Vectors(tensor) => tensor.into_data(),
-        Feature::Sequence(tensor) => tensor.into_data(),
-        Feature::Attention(tensor) => tensor.into_data(),
+impl Notebook {
+    fn read(&self, layer: &LayerOutput, row: u32, values: &mut [f16]) -> bool {
+        self.stores.iter().any(|store| store.read(layer, row, values))
+    }
+
+    fn write(&self, layer: &LayerOutput, row: u32, values: &[f16]) -> bool {
+        self.stores.iter().any(|store| store.write(layer, row, values))
     }
 }
 
-fn feature(data: &TensorData, device: &Device) -> Feature {
-    let data = data.clone().convert_dtype(DType::F32);
-    match data.shape().len() {
-        2 => Feature::Vectors(Tensor::from_data(data, device)),
-        3 => Feature::Sequence(Tensor::from_data(data, device)),
-        _ => Feature::Attention(Tensor::from_data(data, device)),
-    }
-}
+#[cfg(test)]
+mod tests;

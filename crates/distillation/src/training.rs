@@ -10,6 +10,7 @@ use crate::event::{Event, Listener, StageEnd, StageReport};
 use crate::gradients::FlatGradients;
 use crate::matcher::Matchers;
 use crate::optimizer::StepSize;
+use crate::teacher::{Answers, Part, Progress};
 use crate::{
     Batch, Block, Error, ExampleSet, Features, Mode, Network, Optimizer, OptimizerConfig, Order, Parameters,
     Schedule, Stage, Teacher,
@@ -94,6 +95,7 @@ impl<T: Network> Course<'_, T> {
             criterion::build(&stage.criterion, (&student, &self.teacher.network()), matchers, seed)?;
         let student = self.check_block(student.train_only(&stage.block), (position, stage))?;
         let mut run = StageRun::new(self, (position, stage), student);
+        run.prepare_teacher(criterion.as_ref())?;
         run.fit_matchers(criterion.as_mut());
         let report = run.train(criterion.as_mut())?;
         if let Some(kept) = criterion.matchers() {
@@ -116,6 +118,11 @@ impl<T: Network> Course<'_, T> {
     }
 }
 
+/// The training examples that a stage sees, some of them several times.
+pub fn rows_of_stage(order: Order, training: &ExampleSet, steps: u32) -> Vec<u32> {
+    order.batches(training).take((steps as usize).max(FITTING_BATCHES)).flatten().collect()
+}
+
 /// One stage while it runs.
 struct StageRun<'a, S: Network, T: Network> {
     course: &'a Course<'a, T>,
@@ -125,6 +132,8 @@ struct StageRun<'a, S: Network, T: Network> {
     start: S,
     optimizer: Optimizer,
     device: Device,
+    /// The teacher on the training set and on the validation set.
+    answers: (Answers<'a, T>, Answers<'a, T>),
     losses: Vec<f32>,
     tokens: Tokens,
 }
@@ -141,6 +150,10 @@ impl<'a, S: Network, T: Network> StageRun<'a, S, T> {
         let device = student.devices().first().cloned().unwrap_or_else(Device::flex).without_autodiff();
         let optimizer = Optimizer::new(course.settings.optimizer);
         let start = student.clone();
+        let answers = (
+            course.teacher.answers(Part::Training, course.training),
+            course.teacher.answers(Part::Validation, course.validation),
+        );
         Self {
             course,
             stage,
@@ -149,6 +162,7 @@ impl<'a, S: Network, T: Network> StageRun<'a, S, T> {
             start,
             optimizer,
             device,
+            answers,
             losses: Vec::new(),
             tokens: Tokens::default(),
         }
@@ -157,6 +171,21 @@ impl<'a, S: Network, T: Network> StageRun<'a, S, T> {
     fn order(&self) -> Order {
         let batch_size = self.course.settings.batch_size;
         Order { seed: self.course.seeds.order, stage: self.position as u64, batch_size }
+    }
+
+    /// Has the teacher answer everything that the stage will ask, as far as there is room to keep it.
+    fn prepare_teacher(&self, criterion: &dyn Criterion) -> Result<(), Error> {
+        let Course { training, validation, settings, .. } = *self.course;
+        let rows = rows_of_stage(self.order(), training, self.stage.steps);
+        let mut tell = |Progress { done, total }| {
+            self.course.listener.hear(&Event::TeacherAnswered { stage: self.position, done, total })
+        };
+        let taps = criterion.teacher_taps();
+        let mut told = self.answers.0.prepare(rows, taps, &mut tell);
+        if settings.early_stop.is_some() && told.is_continue() {
+            told = self.answers.1.prepare(0..validation.len() as u32, taps, &mut tell);
+        }
+        if told.is_break() { Err(Error::Stopped) } else { Ok(()) }
     }
 
     fn train(&mut self, criterion: &mut dyn Criterion) -> Result<StageReport, Error> {
@@ -220,7 +249,7 @@ impl<'a, S: Network, T: Network> StageRun<'a, S, T> {
     }
 
     fn forwards(&self, criterion: &dyn Criterion, batch: &Batch, mode: Mode) -> (Features, Features) {
-        let teacher = self.course.teacher.features(batch, criterion.teacher_taps());
+        let teacher = self.answers.0.features(batch, criterion.teacher_taps());
         (self.student.forward(batch, criterion.student_taps(), mode), teacher)
     }
 
@@ -260,7 +289,7 @@ impl<'a, S: Network, T: Network> StageRun<'a, S, T> {
         let mut passes = order.batches(self.course.training).take(FITTING_BATCHES).map(|rows| {
             let batch = self.course.training.batch(&rows, &self.device);
             let student = student.forward(&batch, &taps.0, Mode::Evaluation);
-            let teacher = self.course.teacher.features(&batch, &taps.1);
+            let teacher = self.answers.0.features(&batch, &taps.1);
             Pass { batch, student, teacher }
         });
         criterion.fit(&mut passes);
@@ -296,7 +325,7 @@ impl<'a, S: Network, T: Network> StageRun<'a, S, T> {
         let batch = self.course.training.batch(rows, &self.device);
         let student = self.student.clone().frozen();
         let student = student.forward(&batch, criterion.student_taps(), Mode::Evaluation);
-        let teacher = self.course.teacher.features(&batch, criterion.teacher_taps());
+        let teacher = self.answers.0.features(&batch, criterion.teacher_taps());
         criterion.explained(Forwards { batch: &batch, student: &student, teacher: &teacher })
     }
 
@@ -307,8 +336,7 @@ impl<'a, S: Network, T: Network> StageRun<'a, S, T> {
         for rows in set.by_length(self.course.settings.batch_size) {
             let batch = set.batch(&rows, &self.device);
             let features = student.forward(&batch, criterion.student_taps(), Mode::Evaluation);
-            let teacher =
-                self.course.teacher.network().forward(&batch, criterion.teacher_taps(), Mode::Evaluation);
+            let teacher = self.answers.1.features(&batch, criterion.teacher_taps());
             let terms = criterion.terms(Forwards { batch: &batch, student: &features, teacher: &teacher })?;
             let total = terms.total().map_or(0.0, |total| f64::from(total.into_scalar::<f32>()));
             sum += total * rows.len() as f64;
@@ -336,6 +364,7 @@ impl<'a, S: Network, T: Network> StageRun<'a, S, T> {
             explained: self.explained(criterion, &last_rows),
             end,
             padding: self.tokens.padding(),
+            teacher_seconds: self.answers.0.seconds() + self.answers.1.seconds(),
         };
         self.tell(&Event::StageFinished(report.clone()))?;
         Ok(report)

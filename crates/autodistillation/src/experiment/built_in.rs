@@ -22,9 +22,8 @@ use crate::materials::{Materials, Sets};
 use crate::measurement;
 use crate::plan::Plan;
 use crate::report::{CurvePoint, StageRecord};
+use crate::teacher_cache::{self, CacheSettings, Notes};
 
-/// Bytes of teacher outputs kept in memory for all trials.
-const KEPT_OUTPUTS: usize = 4 << 30;
 /// Dropout of students unless the config says otherwise: the teacher's soft targets regularise enough (see
 /// `docs/experiments.md`).
 const DROPOUT: f64 = 0.0;
@@ -41,6 +40,7 @@ pub struct BuiltInExperiment {
     pub(super) device: Device,
     pub(super) teaching: Teaching,
     pub(super) observed: Mutex<BTreeMap<Vec<usize>, Arc<TeacherStates>>>,
+    notes: Arc<Notes>,
 }
 
 /// Who teaches a student.
@@ -65,12 +65,13 @@ pub struct Pupil {
 }
 
 impl BuiltInExperiment {
-    /// The experiment of `plan` on these materials.
-    pub fn new(plan: Plan, materials: Materials, device: Device) -> Self {
+    /// The experiment of `plan` on these materials; the teacher's outputs are kept in `cache`, or in memory without
+    /// one.
+    pub fn new(plan: Plan, materials: Materials, device: Device, cache: Option<&CacheSettings>) -> Self {
         let teacher_config = materials.teacher.config().clone();
-        let teacher = Teacher::new(materials.teacher.clone(), KEPT_OUTPUTS);
-        let teaching = Teaching::default();
-        Self { plan, teacher, teacher_config, materials, device, teaching, observed: Mutex::default() }
+        let (teacher, notes) = teacher_cache::teacher(&materials.teacher, &materials.sets, cache);
+        let (teaching, observed) = (Teaching::default(), Mutex::default());
+        Self { plan, teacher, teacher_config, materials, device, teaching, observed, notes }
     }
 
     /// The same with students that are taught so.
@@ -133,7 +134,7 @@ impl BuiltInExperiment {
         let scheduler = self.scheduler(pupil.network.config());
         let settings = settings(&self.plan);
         for (position, stage) in scheduler.stages().iter().enumerate().skip(pupil.finished.len()) {
-            let journal = Journal::new(trial, position, stage.steps);
+            let journal = Journal::new((trial, &self.notes), position, stage.steps);
             let hear = |event: &Event| journal.hear(event);
             let course = self.course(&settings, trial.seed, &hear);
             let started = Instant::now();
@@ -307,6 +308,7 @@ fn stage_record(
         name: if modules.is_empty() { "regular".to_owned() } else { modules },
         steps: report.steps,
         seconds,
+        teacher_seconds: Some(report.teacher_seconds),
         loss: Some(f64::from(report.last_loss)),
         explained_variance: mean(&|explained| explained.variance),
         feature_variance: mean(&|explained| explained.spread),
@@ -328,6 +330,7 @@ fn write_metrics(folder: &Path, metrics: &Metrics, stages: &[StageRecord]) -> Re
 /// Follows one stage: passes events on, keeps the curve, and holds the right to compute.
 struct Journal<'a> {
     trial: &'a TrialContext<'a>,
+    notes: &'a Notes,
     every: u32,
     position: usize,
     curve: RefCell<Vec<CurvePoint>>,
@@ -335,10 +338,11 @@ struct Journal<'a> {
 }
 
 impl<'a> Journal<'a> {
-    fn new(trial: &'a TrialContext<'a>, position: usize, steps: u32) -> Self {
+    fn new((trial, notes): (&'a TrialContext<'a>, &'a Notes), position: usize, steps: u32) -> Self {
         let working = RefCell::new(trial.shared.quiet.read().ok());
         Self {
             trial,
+            notes,
             every: steps.div_ceil(CURVE_POINTS).max(1),
             position,
             curve: RefCell::default(),
@@ -347,8 +351,13 @@ impl<'a> Journal<'a> {
     }
 
     fn hear(&self, event: &Event) -> ControlFlow<()> {
-        if let Event::Step { step, loss, .. } = event {
+        if let Event::Step { .. } | Event::TeacherAnswered { .. } = event {
             self.give_way();
+        }
+        for note in self.notes.take() {
+            let _ = self.trial.tell(RunEvent::Note(note)); // The event itself is answered below.
+        }
+        if let Event::Step { step, loss, .. } = event {
             if step % self.every == 0 || *step == 1 {
                 let point = CurvePoint { stage: self.position as u32, step: *step, loss: f64::from(*loss) };
                 self.curve.borrow_mut().push(point);
@@ -357,7 +366,7 @@ impl<'a> Journal<'a> {
         self.trial.tell(RunEvent::Training { number: self.trial.number, event: event.clone() })
     }
 
-    /// Lets a waiting latency measurement run between two steps.
+    /// Lets a waiting latency measurement run between two steps, or two rounds of the teacher's answers.
     fn give_way(&self) {
         let mut working = self.working.borrow_mut();
         *working = None;

@@ -175,6 +175,7 @@ fn stages(count: usize, difficulty: f64) -> Vec<StageRecord> {
             name: (*name).to_owned(),
             steps: 200,
             seconds: 4.1 + block as f64,
+            teacher_seconds: None,
             loss: Some(1.0 - explained),
             explained_variance: Some(explained),
             feature_variance: Some(if collapsed { 0.03 } else { 0.97 }),

@@ -105,6 +105,9 @@ pub struct StageRecord {
     pub steps: u32,
     /// Wall-clock seconds.
     pub seconds: f64,
+    /// Those of them in which the student waited for the teacher; near 0 where the teacher's outputs were kept.
+    #[serde(default)]
+    pub teacher_seconds: Option<f64>,
     /// The loss at its end.
     #[serde(default)]
     pub loss: Option<f64>,

@@ -3,6 +3,8 @@
 use std::num::{NonZeroU32, NonZeroUsize};
 use std::path::PathBuf;
 
+use autodistillation::CacheSettings;
+use autodistillation::teacher_cache::parse_size;
 use clap::Args;
 
 /// Whether progress is shown.
@@ -11,6 +13,22 @@ pub struct ProgressArguments {
     /// Show no progress
     #[arg(long)]
     pub quiet: bool,
+}
+
+/// How large the teacher cache may become.
+#[derive(Debug, Args)]
+pub struct CacheArguments {
+    /// Disk that the teacher's outputs may take, for this and later runs; 0 = none [default: a tenth of
+    /// the free disk]
+    #[arg(long, value_name = "SIZE", value_parser = parse_size)]
+    pub cache_size: Option<u64>,
+}
+
+impl CacheArguments {
+    /// The user's cache of that size.
+    pub fn settings(&self) -> Option<CacheSettings> {
+        CacheSettings::of_user(self.cache_size)
+    }
 }
 
 /// `run`
@@ -44,6 +62,8 @@ pub struct RunArguments {
     #[arg(long)]
     pub json: bool,
     #[command(flatten)]
+    pub cache: CacheArguments,
+    #[command(flatten)]
     pub progress: ProgressArguments,
 }
 
@@ -53,6 +73,8 @@ pub struct RunArguments {
 pub struct CheckArguments {
     /// The config: YAML or JSON
     pub config: PathBuf,
+    #[command(flatten)]
+    pub cache: CacheArguments,
     /// Print the result as one JSON object
     #[arg(long)]
     pub json: bool,
@@ -108,6 +130,8 @@ pub struct DistillArguments {
     /// Print the metrics as one JSON object
     #[arg(long)]
     pub json: bool,
+    #[command(flatten)]
+    pub cache: CacheArguments,
     #[command(flatten)]
     pub progress: ProgressArguments,
 }

@@ -18,7 +18,8 @@ pub fn distill(arguments: &DistillArguments) -> Result<()> {
     let overrides = PlanOverrides { seed: arguments.seed, ..PlanOverrides::default() };
     let plan = Plan::load(&arguments.config)?.overridden_by(&overrides);
     let teaching = if arguments.without_teacher { Teaching::LabelsAlone } else { Teaching::Distilled };
-    let options = DistillOptions { architecture, output: arguments.output.clone(), teaching };
+    let output = arguments.output.clone();
+    let options = DistillOptions { architecture, output, teaching, cache: arguments.cache.settings() };
     let progress = Progress::new(&arguments.progress, Vec::new());
     let metrics = distill::distill(plan, &options, (&progress, interrupt::listen()?));
     progress.finish();

@@ -99,6 +99,11 @@ impl Bars {
                 pace.start_stage((*stage, *steps), Instant::now());
                 bar.tick();
             }
+            Event::TeacherAnswered { done, total, .. } => {
+                if let Some((bar, _)) = state.running.get(&number) {
+                    bar.set_message(phrases::teacher(*done, *total));
+                }
+            }
             Event::Step { step, loss, .. } => {
                 let Some((bar, pace)) = state.running.get(&number) else { return };
                 let moment = pace.at(*step, Instant::now());

@@ -86,12 +86,14 @@ impl State {
                 pace.start_stage((*stage, *steps), now);
                 None
             }
+            Event::TeacherAnswered { done, total, .. } => {
+                self.is_due(now).then(|| format!("{name}: {}", phrases::teacher(*done, *total)))
+            }
             Event::Step { step, loss, .. } => {
-                if now.saturating_duration_since(self.latest_step) < PATIENCE {
+                if !self.is_due(now) {
                     return None;
                 }
                 let moment = self.running.get(&number)?.at(*step, now);
-                self.latest_step = now;
                 Some(format!("{name}: {}", phrases::moment(&moment, *loss)))
             }
             Event::Narrowed { stage, untouched } => Some(format!(
@@ -101,6 +103,15 @@ impl State {
             Event::Explained { .. } => None,
             Event::StageFinished(report) => Some(format!("{name}: {}", phrases::stage(report))),
         }
+    }
+
+    /// Whether it is time for another line about work that goes on.
+    fn is_due(&mut self, now: Instant) -> bool {
+        let due = now.saturating_duration_since(self.latest_step) >= PATIENCE;
+        if due {
+            self.latest_step = now;
+        }
+        due
     }
 
     /// Before a search begins, training is the teacher's or a single student's.

@@ -13,6 +13,11 @@ pub fn moment(moment: &Moment, loss: f32) -> String {
     format!("stage {stage}, step {step}/{stage_steps}, loss {loss:.4}, {per_second:.1} steps/s{left}")
 }
 
+/// `the teacher answers example 32 of 1600`
+pub fn teacher(done: usize, total: usize) -> String {
+    format!("the teacher answers example {done} of {total}")
+}
+
 /// `stage 1 done: 200 steps, loss 1.2000 → 0.3000, explains 84 % of the teacher's features`
 pub fn stage(report: &StageReport) -> String {
     let end = match report.end {
@@ -73,6 +78,7 @@ mod tests {
             explained: Vec::new(),
             end: StageEnd::Collapsed,
             padding: 0.0,
+            teacher_seconds: 0.0,
         };
         assert_eq!(stage(&report), "stage 1 collapsed and was undone: 20 steps, loss 1.2000 → 0.3000");
     }

@@ -112,6 +112,7 @@ impl Workplace {
     pub fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_autodistillation"));
         command.current_dir(self.folder.path()).args(arguments).env_remove("COLUMNS");
+        command.env("XDG_CACHE_HOME", self.path("cache"));
         command
     }
 
