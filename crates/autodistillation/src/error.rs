@@ -144,7 +144,9 @@ pub enum Error {
         finished: Vec<u32>,
     },
     /// Examples longer than a network's positions.
-    #[error("{what} {length} is more than the {whose}'s {longest} positions: lower it to at most {longest}")]
+    #[error(
+        "{length} tokens are more than the {whose}'s {longest} positions: lower `{what}` to at most {longest}"
+    )]
     TooLong {
         /// What asks for it.
         what: &'static str,

@@ -114,7 +114,7 @@ fn everything_that_does_not_fit_the_networks_is_listed_with_its_place() {
 
 #[test]
 fn texts_longer_than_the_networks_positions_are_refused_with_the_place() {
-    let fragments = ["config.yaml:4:", "data.max_length 17", "16 positions", "lower it to at most 16"];
+    let fragments = ["config.yaml:4:", "17 tokens", "16 positions", "lower `data.max_length` to at most 16"];
     refuse("max_length: 8", "max_length: 17", &fragments);
     let workplace = Workplace::new();
     workplace.edit("config.yaml", "max_length: 8", "max_length: 17");
