@@ -199,7 +199,7 @@ impl<E: Experiment> AutoDistillation<E> {
         let pool = pool.map_err(|source| Error::Threads { threads, source })?;
         while !shared.stop.load(Ordering::Relaxed) {
             let Some(trial) = self.model_arch_proposition()? else { break };
-            let outcome = pool.install(|| self.train_evaluate(&trial, shared));
+            let outcome = pool.install(|| self.train_evaluate(&trial, shared))?;
             let Some(outcome) = outcome else { break };
             self.finish(trial.number, outcome.clone())?;
             shared.listener.hear(&RunEvent::TrialFinished { number: trial.number, outcome });
@@ -235,7 +235,11 @@ impl<E: Experiment> AutoDistillation<E> {
 
     /// Builds, trains and evaluates the student of one trial. Whatever goes wrong in it is its outcome; `None` when
     /// the user stopped it.
-    pub fn train_evaluate(&self, trial: &Trial, shared: &Shared<'_>) -> Option<Outcome> {
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Unsaved`] when the disk is full: the trial stays unfinished and continues with the next run.
+    pub fn train_evaluate(&self, trial: &Trial, shared: &Shared<'_>) -> Result<Option<Outcome>, Error> {
         let folder = self.options.folder.as_ref().map(|folder| folder.join(format!("{:04}", trial.number)));
         let context = TrialContext {
             number: trial.number,
@@ -245,12 +249,15 @@ impl<E: Experiment> AutoDistillation<E> {
             shared,
         };
         let result = catch_unwind(AssertUnwindSafe(|| self.measure(&context)));
-        match result {
+        Ok(match result {
             Ok(Ok(metrics)) => Some(self.judge(metrics)),
             Ok(Err(TrialError::Stopped)) => None,
+            Ok(Err(failure)) if failure.is_full_disk() => {
+                return Err(Error::Unsaved { number: trial.number, source: failure.into_cause() });
+            }
             Ok(Err(failure)) => Some(Outcome::Failed(failure.reason())),
             Err(panic) => Some(Outcome::Failed(format!("panicked: {}", panic_text(panic.as_ref())))),
-        }
+        })
     }
 
     fn measure(&self, context: &TrialContext<'_>) -> Result<Metrics, TrialError> {

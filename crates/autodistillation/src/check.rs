@@ -1,14 +1,13 @@
 //! `check`: everything about a config that can be known without training, and every problem at once.
 
+mod stages;
+
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
 use autodistillation_distillation::comparison::Alignment;
-use autodistillation_distillation::criterion;
-use autodistillation_distillation::{
-    Block, CriterionConfig, LayerMapping, LossKind, Matchers, Network, OriginLoss, Parameters, Stage,
-};
+use autodistillation_distillation::{CriterionConfig, LayerMapping, LossKind, Network, OriginLoss, Stage};
 use autodistillation_models::inherit::InheritancePlan;
 use autodistillation_models::{Bert, cost};
 use autodistillation_search::{Architecture, FeasibleSpace};
@@ -20,6 +19,8 @@ use crate::experiment::{BuiltInExperiment, Experiment, Start};
 use crate::materials::Materials;
 use crate::plan::{Plan, TeacherPlan};
 use crate::teacher_cache::{CacheSettings, Demand};
+
+pub(crate) use stages::locate;
 
 /// What `check` found out.
 #[derive(Clone, Debug, Serialize)]
@@ -109,6 +110,8 @@ fn report(experiment: BuiltInExperiment, cache: Option<&CacheSettings>) -> Resul
     };
     let config = experiment.student_config(first)?;
     let student = Bert::random(config.clone(), 0, &Device::flex());
+    check_metrics(&experiment)?;
+    stages::check(&experiment, &student)?;
     let inherited = inheritance(&experiment, &config);
     let teacher = &experiment.materials().teacher;
     let stages = experiment.scheduler(&config);
@@ -133,7 +136,7 @@ fn report(experiment: BuiltInExperiment, cache: Option<&CacheSettings>) -> Resul
         infeasible: feasible.as_ref().map(|feasible| feasible.rejections().clone()).unwrap_or_default(),
         examples,
         architecture: first.to_string(),
-        stages: stage_checks.collect::<Result<_, _>>()?,
+        stages: stage_checks.collect(),
         inherited,
         parameters: (sizes.iter().copied().min().unwrap_or(0), sizes.iter().copied().max().unwrap_or(0)),
         teraflops_per_trial: teraflops(&experiment, &config, stages.total_steps()),
@@ -175,15 +178,9 @@ fn teraflops(
     3.0 * cost::flops(config, length) as f64 * batch * steps as f64 / 1e12
 }
 
-fn stage_check(
-    (position, stage): (usize, &Stage),
-    student: &Bert,
-    teacher: &Bert,
-) -> Result<StageCheck, Error> {
-    let _ = criterion::build(&stage.criterion, (student, teacher), &mut Matchers::new(), 0)?;
-    check_block(&stage.block, student)?;
+fn stage_check((position, stage): (usize, &Stage), student: &Bert, teacher: &Bert) -> StageCheck {
     let modules = stage.block.modules().join(" + ");
-    Ok(StageCheck {
+    StageCheck {
         block: if modules.is_empty() {
             format!("stage {}: the whole student", position + 1)
         } else {
@@ -192,22 +189,7 @@ fn stage_check(
         steps: stage.steps,
         learning_rate: stage.learning_rate,
         terms: terms(&stage.criterion, student, teacher),
-    })
-}
-
-fn check_block(block: &Block, student: &Bert) -> Result<(), Error> {
-    let names = student.parameters();
-    for module in block.modules() {
-        let part = Block::new([module.as_str()]);
-        if !names.iter().any(|(name, _)| part.holds(name)) {
-            let layers = student.config().num_hidden_layers;
-            let known = format!("it has encoder layers 0 to {}", layers.saturating_sub(1));
-            return Err(
-                autodistillation_distillation::Error::EmptyBlock { block: module.clone(), known }.into()
-            );
-        }
     }
-    Ok(())
 }
 
 fn terms(criterion: &CriterionConfig, student: &Bert, teacher: &Bert) -> Vec<String> {
@@ -300,7 +282,7 @@ fn loss_name(loss: LossKind) -> &'static str {
 ///
 /// # Errors
 ///
-/// The first problem found.
+/// Every problem, each with its place in the config.
 pub fn first_student(experiment: &BuiltInExperiment) -> Result<(), Error> {
     check_metrics(experiment)?;
     let architecture = match &experiment.plan().search {
@@ -312,12 +294,8 @@ pub fn first_student(experiment: &BuiltInExperiment) -> Result<(), Error> {
         None => Some(Architecture::default()),
     };
     let Some(architecture) = architecture else { return Ok(()) }; // The search itself says why.
-    let config = experiment.student_config(&architecture)?;
-    let student = Bert::random(config.clone(), 0, &Device::flex());
-    for (position, stage) in experiment.scheduler(&config).stages().iter().enumerate() {
-        stage_check((position, stage), &student, &experiment.materials().teacher)?;
-    }
-    Ok(())
+    let student = Bert::random(experiment.student_config(&architecture)?, 0, &Device::flex());
+    stages::check(experiment, &student)
 }
 
 /// A correlation of classes, or an accuracy of real values, is asked for too late once students are trained.

@@ -4,15 +4,17 @@ use std::path::{Path, PathBuf};
 use std::sync::RwLock;
 use std::sync::atomic::AtomicBool;
 
+use autodistillation_models::Error::UnknownDimension;
+use autodistillation_models::STUDENT_DIMENSIONS;
 use autodistillation_search::{Architecture, Choice, Metrics};
 
 use crate::Error;
 use crate::event::RunListener;
 use crate::experiment::{Experiment, Shared, Teaching, TrialContext, TrialError};
-use crate::files::write_json;
+use crate::files::{require_only, write_json};
 use crate::plan::Plan;
 use crate::run::prepare;
-use crate::store::RunLock;
+use crate::store::{LOCK_FILE, RunLock};
 use crate::teacher_cache::CacheSettings;
 
 /// What `distill` is asked to do.
@@ -39,6 +41,10 @@ pub fn distill(
     options: &DistillOptions,
     (listener, stop): (&dyn RunListener, &AtomicBool),
 ) -> Result<Metrics, Error> {
+    require_choices(&plan, &options.architecture)?;
+    if options.output.is_dir() {
+        require_only(&options.output, &[LOCK_FILE, "work", "teacher"])?;
+    }
     let _lock = RunLock::acquire(&options.output)?;
     let seed = plan.seed;
     let plan = Plan { search: None, ..plan };
@@ -62,6 +68,23 @@ pub fn distill(
     move_up(&work, &options.output)?;
     write_json(&options.output.join("metrics.json"), &metrics)?;
     Ok(metrics)
+}
+
+/// Refuses names that no student has, and sizes that the config searches and the command leaves open: none is guessed.
+fn require_choices(plan: &Plan, architecture: &Architecture) -> Result<(), Error> {
+    let Some(search) = &plan.search else { return Ok(()) };
+    if let Some((name, _)) = architecture.iter().find(|(name, _)| !STUDENT_DIMENSIONS.contains(name)) {
+        return Err(UnknownDimension { name: name.to_owned(), valid: STUDENT_DIMENSIONS }.into());
+    }
+    let open =
+        search.space.dimensions().iter().filter(|dimension| architecture.get(&dimension.name).is_none());
+    let open: Vec<String> = open
+        .map(|dimension| {
+            let choices: Vec<String> = dimension.choices.iter().map(ToString::to_string).collect();
+            format!("{} ({})", dimension.name, choices.join(", "))
+        })
+        .collect();
+    if open.is_empty() { Ok(()) } else { Err(Error::OpenDimensions { open }) }
 }
 
 fn failed(error: TrialError) -> Error {
@@ -88,7 +111,7 @@ fn move_up(work: &Path, output: &Path) -> Result<(), Error> {
 ///
 /// # Errors
 ///
-/// A part without `=`.
+/// A part without `=`, or a name that is given twice.
 pub fn parse_architecture(text: &str) -> Result<Architecture, Error> {
     let part = |part: &str| {
         let (name, value) =
@@ -101,5 +124,11 @@ pub fn parse_architecture(text: &str) -> Result<Architecture, Error> {
         };
         Ok((name.trim().to_owned(), choice))
     };
-    text.split(',').filter(|part| !part.trim().is_empty()).map(part).collect()
+    let parts: Vec<(String, Choice)> =
+        text.split(',').filter(|part| !part.trim().is_empty()).map(part).collect::<Result<_, Error>>()?;
+    let repeated = (1..parts.len()).find(|&at| parts[..at].iter().any(|(name, _)| *name == parts[at].0));
+    match repeated {
+        Some(at) => Err(Error::GivenTwice { name: parts[at].0.clone() }),
+        None => Ok(parts.into_iter().collect()),
+    }
 }

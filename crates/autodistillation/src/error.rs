@@ -29,7 +29,7 @@ pub enum Error {
     #[error(transparent)]
     Search(#[from] autodistillation_search::Error),
     /// No architecture of the space can be built.
-    #[error("no architecture of the search space can be built: {}", list(rejections))]
+    #[error("no architecture of the search space can be built: {}; change its choices", list(rejections))]
     NoFeasiblePoint {
         /// Architectures by the reason they cannot be built.
         rejections: BTreeMap<String, u64>,
@@ -70,7 +70,7 @@ pub enum Error {
         remedy: &'static str,
     },
     /// A part of the config names something this version does not have.
-    #[error("{what} `{name}` is not available (there are: {available})")]
+    #[error("the {what} `{name}` is not available in this version: use {available}")]
     Unavailable {
         /// What kind of thing.
         what: &'static str,
@@ -104,6 +104,35 @@ pub enum Error {
         /// The part.
         part: String,
     },
+    /// A dimension of an architecture is given twice.
+    #[error("`{name}` is given twice in --architecture: keep one of them")]
+    GivenTwice {
+        /// The dimension.
+        name: String,
+    },
+    /// Dimensions that the config searches and the command does not choose.
+    #[error("the config searches {}: choose a value of each with --architecture name=value,…", open.join(", "))]
+    OpenDimensions {
+        /// Each with its choices.
+        open: Vec<String>,
+    },
+    /// A trained student that answers with NaN.
+    #[error("the loss of the trained student is {loss}: lower the learning rate or clip the gradients")]
+    Diverged {
+        /// Its loss on the validation set.
+        loss: f64,
+    },
+    /// A trial that could not be saved.
+    #[error(
+        "trial {number} cannot be saved: free some space and run the same command again, finished trials are kept"
+    )]
+    Unsaved {
+        /// The trial.
+        number: u32,
+        /// Why.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
     /// A trial left no student.
     #[error(
         "trial {number} has no student: it failed or does not exist; the finished trials are {finished:?}"
@@ -114,15 +143,27 @@ pub enum Error {
         /// The trials that have one.
         finished: Vec<u32>,
     },
-    /// Examples longer than the teacher's positions.
+    /// Examples longer than a network's positions.
     #[error(
-        "data.max_length {max_length} is more than the teacher's {longest} positions: lower it to at most {longest}"
+        "{length} tokens are more than the {whose}'s {longest} positions: lower `{what}` to at most {longest}"
     )]
     TooLong {
-        /// What the config asks for.
-        max_length: usize,
-        /// What the teacher has.
+        /// What asks for it.
+        what: &'static str,
+        /// The length asked for.
+        length: usize,
+        /// `teacher`, `student` or `encoder`.
+        whose: &'static str,
+        /// The positions there are.
         longest: usize,
+    },
+    /// A value of the config that does not fit the networks or the data.
+    #[error("{place}: {problem}")]
+    At {
+        /// Where it stands.
+        place: crate::config::Place,
+        /// What is wrong.
+        problem: Box<Error>,
     },
     /// A JSON file of a run cannot be understood.
     #[error("`{}` is not what this command wrote", path.display())]
@@ -134,7 +175,7 @@ pub enum Error {
         source: serde_json::Error,
     },
     /// A run folder lacks a file.
-    #[error("`{}` is not the folder of a run: it has no `{missing}`", path.display())]
+    #[error("`{}` is not the folder of a finished run: it has no `{missing}`; give the folder that `run` wrote", path.display())]
     NotARun {
         /// The folder.
         path: PathBuf,

@@ -81,6 +81,25 @@ impl TrialError {
         Self::Failed(cause.into())
     }
 
+    /// The cause of a failure.
+    pub fn into_cause(self) -> Box<dyn std::error::Error + Send + Sync> {
+        match self {
+            Self::Failed(cause) => cause,
+            stopped => Box::new(stopped),
+        }
+    }
+
+    /// Whether the disk refused to keep the trial, which no other trial would get around.
+    pub fn is_full_disk(&self) -> bool {
+        use std::io::ErrorKind::{QuotaExceeded, ReadOnlyFilesystem, StorageFull};
+        let Self::Failed(failure) = self else { return false };
+        let failure: &(dyn std::error::Error + 'static) = failure.as_ref();
+        let causes = std::iter::successors(Some(failure), |error| error.source());
+        let mut kinds =
+            causes.filter_map(|cause| cause.downcast_ref::<std::io::Error>()).map(std::io::Error::kind);
+        kinds.any(|kind| matches!(kind, StorageFull | QuotaExceeded | ReadOnlyFilesystem))
+    }
+
     /// The failure and its causes, outermost first.
     pub fn reason(&self) -> String {
         let mut reason = self.to_string();

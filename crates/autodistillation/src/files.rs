@@ -87,7 +87,17 @@ pub fn read_lines<T: DeserializeOwned>(path: &Path) -> Result<Vec<T>, Error> {
 ///
 /// [`Error::NotEmpty`], or a path that is no folder.
 pub fn require_empty(folder: &Path) -> Result<(), Error> {
-    match fs::read_dir(folder).map(|mut entries| entries.next().is_none()) {
+    require_only(folder, &[])
+}
+
+/// Refuses a folder that holds anything but `own`, the names of what an interrupted command left there.
+///
+/// # Errors
+///
+/// [`Error::NotEmpty`], or a path that is no folder.
+pub fn require_only(folder: &Path, own: &[&str]) -> Result<(), Error> {
+    let is_own = |entry: fs::DirEntry| own.iter().any(|name| entry.file_name() == *name);
+    match fs::read_dir(folder).map(|entries| entries.flatten().all(is_own)) {
         Ok(true) => Ok(()),
         Ok(false) => Err(Error::NotEmpty { path: folder.to_owned() }),
         Err(source) if source.kind() == std::io::ErrorKind::NotFound => Ok(()),

@@ -13,11 +13,13 @@ use autodistillation_search::Metrics;
 use burn::tensor::Device;
 
 use crate::Error;
+use crate::config::Subject;
 use crate::data::{LabelEncoding, LabelNames};
 use crate::event::{RunEvent, RunListener};
 use crate::materials::{Sets, Tables, labels};
 use crate::measurement;
 use crate::plan::{Plan, TrainingPlan};
+use crate::store::{LOCK_FILE, RunLock};
 
 /// How long and how fast to train.
 #[derive(Clone, Copy, Debug)]
@@ -132,11 +134,13 @@ pub fn finetune(
     options: &FineTuneOptions,
     (listener, stop): (&dyn RunListener, &AtomicBool),
 ) -> Result<Metrics, Error> {
-    crate::files::require_empty(&options.output)?;
+    crate::files::require_only(&options.output, &[LOCK_FILE])?;
+    let config = BertConfig::from_folder(&options.encoder)?;
     let tables = Tables::read(&plan.data)?;
     let tokenizer = Tokenizer::from_folder(&options.encoder)?;
-    let config = task_config(BertConfig::from_folder(&options.encoder)?, &tables)?;
+    let config = task_config(config, &tables)?;
     tokenizer.check_fits(&config)?;
+    require_positions(plan, &config)?;
     let loaded = Bert::load(&options.encoder, &Device::flex())?;
     for warning in &loaded.warnings {
         listener.hear(&RunEvent::Note(format!("{}: {warning}", options.encoder.display())));
@@ -155,9 +159,19 @@ pub fn finetune(
         seed: plan.seed,
         batch_size,
     };
+    let _lock = RunLock::acquire(&options.output)?;
     let network = teach_labels(network, &sets, &lesson, (listener, stop))?;
     save_network(&network, &tokenizer, &options.output)?;
     measurement::quality(&network, &sets, &plan.evaluation)
+}
+
+fn require_positions(plan: &Plan, config: &BertConfig) -> Result<(), Error> {
+    let (length, longest) = (plan.data.max_length, config.max_position_embeddings);
+    if length <= longest {
+        return Ok(());
+    }
+    let problem = Error::TooLong { what: "data.max_length", length, whose: "encoder", longest };
+    Err(crate::check::locate(problem, plan.places.of(&Subject::MaxLength)))
 }
 
 /// The encoder's config with the classes of the data; labels that are all fractional mean regression.

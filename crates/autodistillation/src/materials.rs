@@ -8,8 +8,9 @@ use autodistillation_models::{Bert, BertConfig, Encoded, ProblemType, Tokenizer}
 use burn::tensor::Device;
 
 use crate::Error;
+use crate::config::Subject;
 use crate::data::{self, Encode, LabelEncoding, LabelNames, Table, TextColumns, content_hash, demo};
-use crate::plan::{DataPlan, DataSource, Plan, TeacherPlan};
+use crate::plan::{DataPlan, DataSource, Framework, Plan, TeacherPlan};
 
 /// The tokenised parts of a data set.
 #[derive(Clone, Debug)]
@@ -152,6 +153,7 @@ impl Materials {
     ///
     /// Everything that makes the teacher or the data unusable.
     pub fn gather(plan: &Plan, trained_teacher: Option<&Path>, device: &Device) -> Result<Self, Error> {
+        require_family(plan)?;
         let tables = Tables::read(&plan.data);
         let folder = match (&plan.teacher, trained_teacher) {
             (_, Some(folder)) => folder.to_owned(),
@@ -167,18 +169,35 @@ impl Materials {
         tokenizer.check_fits(&config)?;
         let longest = config.max_position_embeddings;
         if plan.data.max_length > longest {
-            return Err(Error::TooLong { max_length: plan.data.max_length, longest });
+            let length = plan.data.max_length;
+            let problem = Error::TooLong { what: "data.max_length", length, whose: "teacher", longest };
+            return Err(crate::check::locate(problem, plan.places.of(&Subject::MaxLength)));
         }
         let sets = tables.tokenise(&tokenizer, &labels(&config)?, plan.data.max_length)?;
         let mut hashes = tables.hashes;
         hashes.insert("teacher".to_owned(), weights_hash(&folder)?);
-        let notes = loaded
+        let mut notes: Vec<String> = loaded
             .warnings
             .iter()
             .map(|warning| format!("teacher {}: {warning}", folder.display()))
             .collect();
+        if plan.framework == Framework::TensorFlow {
+            notes.push(
+                "this version writes students as safetensors, not as TensorFlow checkpoints".to_owned(),
+            );
+        }
         Ok(Self { teacher: loaded.network.frozen(), teacher_folder: folder, tokenizer, sets, hashes, notes })
     }
+}
+
+/// Refuses a family whose students this version cannot build.
+fn require_family(plan: &Plan) -> Result<(), Error> {
+    if plan.student.family == "bert" {
+        return Ok(());
+    }
+    let (name, available) = (plan.student.family.clone(), "bert".to_owned());
+    let problem = Error::Unavailable { what: "student family", name, available };
+    Err(crate::check::locate(problem, plan.places.of(&Subject::Family)))
 }
 
 fn load_teacher(folder: &Path, device: &Device) -> Result<autodistillation_models::Loaded<Bert>, Error> {

@@ -9,7 +9,7 @@ use autodistillation_search::{Algorithm, Constraint, Goal, SearchSpace};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use crate::config::{AutomaticFlash, LayerStack};
+use crate::config::{AutomaticFlash, LayerStack, Places};
 
 /// Everything a run needs, checked. Made from a config by [`Plan::load`](crate::config).
 #[derive(Clone, Debug, Serialize)]
@@ -40,6 +40,9 @@ pub struct Plan {
     pub training: TrainingPlan,
     /// How students are measured.
     pub evaluation: EvaluationPlan,
+    /// Where in the config the values stand that only networks and data can prove wrong.
+    #[serde(skip)]
+    pub places: Places,
 }
 
 impl Plan {

@@ -13,11 +13,11 @@ use crate::Error;
 use crate::auto_distillation::{AutoDistillation, SearchOptions};
 use crate::event::{RunEvent, RunListener};
 use crate::experiment::BuiltInExperiment;
-use crate::files::{copy_folder, write, write_json};
+use crate::files::{copy_folder, require_only, write, write_json};
 use crate::materials::Materials;
 use crate::plan::{Plan, SearchPlan};
 use crate::report::{self, RunSummary, TimeShare};
-use crate::store::{RunLock, StudyDefinition, StudyStore};
+use crate::store::{LOCK_FILE, RunLock, StudyDefinition, StudyStore};
 use crate::teacher_cache::CacheSettings;
 
 pub use inventory::{read_summary, records, summarise};
@@ -69,6 +69,9 @@ pub fn run(
         let remedy = "add `auto_distillation.search`, or use `distill` for one student";
         return Err(Error::MissingPart { part: "auto_distillation.search", command: "run", remedy });
     };
+    if !options.output.join("study.db").is_file() {
+        require_unused(&options.output)?;
+    }
     let _lock = RunLock::acquire(&options.output)?;
     let (path, definition) = (options.output.join("study.db"), definition(&plan, &search)?);
     let earlier = path.is_file().then(|| StudyStore::open(&path, &definition)).transpose()?;
@@ -101,6 +104,12 @@ pub fn run(
     );
     publish(&options.output, &summary)?;
     Ok(RunResult { output: options.output.clone(), summary })
+}
+
+/// Refuses a folder with files of somebody else. A run that was stopped before its study began left a lock, and a
+/// teacher if it trained one.
+fn require_unused(output: &Path) -> Result<(), Error> {
+    if output.is_dir() { require_only(output, &[LOCK_FILE, "teacher"]) } else { Ok(()) }
 }
 
 /// The summary of a run that has nothing left to do.

@@ -4,6 +4,8 @@ mod network;
 mod run_folder;
 mod training;
 
+use std::str::FromStr;
+
 use clap::{Parser, Subcommand};
 
 pub use network::{EvaluateArguments, LayersArguments, PredictArguments};
@@ -53,6 +55,11 @@ pub enum Command {
     Report(ReportArguments),
     /// Write a commented config to start from
     Init(InitArguments),
+}
+
+/// A whole number above 0.
+fn count<N: FromStr>(text: &str) -> Result<N, String> {
+    text.parse().map_err(|_| "expected a whole number above 0".to_owned())
 }
 
 #[cfg(test)]

@@ -6,9 +6,6 @@ use crate::loss::{Comparison, Rows, Scale};
 use crate::matcher::FeatureMatcher;
 use crate::{Batch, Error, Feature, HeadMatching, LayerMapping, MatchingOptions, Shape};
 
-/// Far below any score: a padded key gets no probability.
-const EXCLUDED: f32 = -1e9;
-
 /// What has to happen before a student feature can be compared with a teacher feature.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Alignment {
@@ -125,16 +122,12 @@ fn align_maps(
             let heads = student.dims()[1];
             let rows = student.clone().permute([0, 2, 3, 1]).reshape([examples * length * length, heads]);
             let mapped = matcher.forward(rows).reshape([examples, length, length, teacher.dims()[1]]);
-            let keys = batch.mask.clone().reshape([examples, 1, 1, length]);
-            let maps = mapped.permute([0, 3, 1, 2]) + (keys - 1.0) * -EXCLUDED;
+            let maps = map_rows(mapped.permute([0, 3, 1, 2]));
             let scales = (Scale::Scores { temperature: 1.0 }, Scale::Probabilities);
-            aligned(
-                map_rows(maps),
-                map_rows(teacher.clone()),
-                query_rows(batch, teacher.dims()[1]),
-                scales,
-                options,
-            )
+            let rows = query_rows(batch, teacher.dims()[1]);
+            let mut aligned = aligned(maps, map_rows(teacher.clone()), rows, scales, options);
+            aligned.comparison.keys = is_padded(batch).then(|| key_mask(batch, teacher.dims()));
+            aligned
         }
         None if student.dims()[1] == teacher.dims()[1] => {
             let rows = query_rows(batch, teacher.dims()[1]);
@@ -154,8 +147,8 @@ fn aligned(
     (of_student, of_teacher): (Scale, Scale),
     options: &MatchingOptions,
 ) -> Aligned {
-    let comparison =
-        Comparison { rows, student: of_student, teacher: of_teacher, reduction: options.reduction };
+    let reduction = options.reduction;
+    let comparison = Comparison { rows, student: of_student, teacher: of_teacher, reduction, keys: None };
     Aligned { student, teacher, comparison }
 }
 
@@ -190,6 +183,12 @@ fn query_rows(batch: &Batch, heads: usize) -> Rows {
         queries.reshape([size * heads * length, 1])
     });
     Rows { mask, real_rows: tokens * heads as f64, real_elements: pairs * heads as f64 }
+}
+
+/// 1 for a real key and 0 for padding, for every row of attention maps of these dimensions.
+fn key_mask(batch: &Batch, [examples, heads, queries, keys]: [usize; 4]) -> Tensor<2> {
+    let mask = batch.mask.clone().reshape([examples, 1, 1, keys]);
+    map_rows(mask.repeat_dim(1, heads).repeat_dim(2, queries))
 }
 
 fn is_padded(batch: &Batch) -> bool {

@@ -132,9 +132,12 @@ fn shorten(names: &[String]) -> String {
 
 /// What a network has in place of `path`: the range of a numbered module it misses, or its nearest names.
 pub(crate) fn describe_layers(layers: &[LayerOutput], path: &LayerPath) -> String {
-    let outputs: Vec<_> = layers.iter().filter(|layer| layer.path.module == path.module).collect();
-    if let (Some(first), Some(last)) = (outputs.first(), outputs.last()) {
-        return format!("its outputs there are {} to {}", first.path.output, last.path.output);
+    let outputs =
+        layers.iter().filter(|layer| layer.path.module == path.module).map(|layer| layer.path.output);
+    match (outputs.clone().min(), outputs.max()) {
+        (Some(only), Some(last)) if only == last => return format!("its only output there is {only}"),
+        (Some(first), Some(last)) => return format!("its outputs there are {first} to {last}"),
+        _ => {}
     }
     let numbered =
         path.module.match_indices(".layer.").next().map(|(at, dot)| &path.module[..at + dot.len()]);

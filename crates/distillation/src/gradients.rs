@@ -38,6 +38,11 @@ impl FlatGradients {
         self.entries.iter().flatten().map(autodistillation_kernels::sum_of_squares).sum::<f64>().sqrt()
     }
 
+    /// The factor that brings the global norm down to `most` (`torch.nn.utils.clip_grad_norm_`); 1 below it.
+    pub fn clipping(&self, most: f64) -> f64 {
+        (most / (self.norm() + 1e-6)).min(1.0)
+    }
+
     /// Takes out the gradient of the parameter `id`, (elements).
     pub fn take(&mut self, id: ParamId) -> Option<Tensor<1>> {
         self.entries.get_mut(*self.places.get(&id)?)?.take()

@@ -11,6 +11,9 @@ use crate::{LossKind, Reduction};
 /// Added to probabilities before a logarithm.
 const PROBABILITY_FLOOR: f32 = 1e-9;
 
+/// Far below any score: a padded key gets no probability.
+const EXCLUDED: f32 = -1e9;
+
 /// Which rows of a feature count, and how many elements they hold.
 #[derive(Clone, Debug)]
 pub struct Rows {
@@ -37,8 +40,8 @@ pub enum Scale {
 /// The loss of `kind` between student rows and teacher rows, both (rows, width); a tensor of one element.
 pub fn between(kind: LossKind, student: Tensor<2>, teacher: Tensor<2>, terms: &Comparison) -> Tensor<1> {
     match kind {
-        LossKind::MeanSquared => mean((student - teacher).powi_scalar(2), &terms.rows),
-        LossKind::MeanAbsolute => mean((student - teacher).abs(), &terms.rows),
+        LossKind::MeanSquared => mean((terms.real(student) - teacher).powi_scalar(2), &terms.rows),
+        LossKind::MeanAbsolute => mean((terms.real(student) - teacher).abs(), &terms.rows),
         LossKind::KullbackLeibler => divergence(student, teacher, terms, Entropy::Subtracted),
         LossKind::CrossEntropy => divergence(student, teacher, terms, Entropy::Kept),
     }
@@ -55,6 +58,27 @@ pub struct Comparison {
     pub teacher: Scale,
     /// What a divergence is averaged over.
     pub reduction: Reduction,
+    /// Which elements of a row are real, (rows, width): 1 for a real key and 0 for padding. Absent when both sides are 0
+    /// at every other element.
+    pub keys: Option<Tensor<2>>,
+}
+
+impl Comparison {
+    /// The student's values with 0 where the teacher has 0 by definition.
+    fn real(&self, student: Tensor<2>) -> Tensor<2> {
+        match &self.keys {
+            Some(keys) => student * keys.clone(),
+            None => student,
+        }
+    }
+
+    /// The student's scores with those of padding far below any other.
+    fn possible(&self, student: Tensor<2>) -> Tensor<2> {
+        match &self.keys {
+            Some(keys) => student + (keys.clone() - 1.0) * -EXCLUDED,
+            None => student,
+        }
+    }
 }
 
 /// Whether the teacher's entropy is taken off: the difference between the KL divergence and cross entropy.
@@ -70,7 +94,7 @@ fn divergence(student: Tensor<2>, teacher: Tensor<2>, terms: &Comparison, entrop
         (Scale::Scores { temperature }, _) | (_, Scale::Scores { temperature }) => temperature,
         _ => 1.0,
     };
-    let log_student = logarithm(student, terms.student);
+    let log_student = logarithm(terms.possible(student), terms.student);
     let (probabilities, log_teacher) = match terms.teacher {
         Scale::Probabilities => (teacher.clone(), (teacher + PROBABILITY_FLOOR).log()),
         Scale::Scores { temperature } => {
@@ -112,9 +136,8 @@ fn masked(elements: Tensor<2>, rows: &Rows) -> Tensor<2> {
 /// The variance of a feature across its real rows, mean over the width: what a squared error is measured
 /// against. 1 − MSE / variance is the explained variance.
 pub fn variance(values: Tensor<2>, rows: &Rows) -> Tensor<1> {
-    let width = values.dims()[1] as f64;
     let center = masked(values.clone(), rows).sum_dim(0) / rows.real_rows; // (1, width)
-    masked((values - center).powi_scalar(2), rows).sum() / (rows.real_rows * width)
+    masked((values - center).powi_scalar(2), rows).sum() / rows.real_elements
 }
 
 #[cfg(test)]
@@ -129,7 +152,13 @@ mod tests {
 
     fn compare(count: usize, width: usize, temperature: f64) -> Comparison {
         let scale = Scale::Scores { temperature };
-        Comparison { rows: rows(count, width), student: scale, teacher: scale, reduction: Reduction::RowMean }
+        Comparison {
+            rows: rows(count, width),
+            student: scale,
+            teacher: scale,
+            reduction: Reduction::RowMean,
+            keys: None,
+        }
     }
 
     fn tensor(values: &[f32], width: usize) -> Tensor<2> {

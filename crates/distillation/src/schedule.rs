@@ -3,6 +3,9 @@
 use serde::{Deserialize, Serialize};
 
 /// Linear warm-up to the peak rate, then a decay to zero or a constant rate.
+///
+/// Without warm-up these are the schedules of `transformers`. Its warm-up begins with an idle step of rate 0, which is
+/// left out here, and its decay begins after the warm-up, while here the two are multiplied.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Schedule {
     /// Share of the steps spent warming up, 0 to 1; at least one step.

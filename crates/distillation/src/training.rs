@@ -268,10 +268,7 @@ impl<'a, S: Network, T: Network> StageRun<'a, S, T> {
 
     fn update(&mut self, criterion: &mut dyn Criterion, gradients: &mut FlatGradients, step: u32) {
         let settings = self.course.settings;
-        let gradient_scale = match settings.max_gradient_norm {
-            Some(most) => (most / (gradients.norm() + 1e-6)).min(1.0),
-            None => 1.0,
-        };
+        let gradient_scale = settings.max_gradient_norm.map_or(1.0, |most| gradients.clipping(most));
         let learning_rate = self.stage.learning_rate * settings.schedule.factor(step, self.stage.steps);
         let size = StepSize { learning_rate, gradient_scale };
         self.optimizer.next_step();

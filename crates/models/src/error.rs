@@ -91,12 +91,26 @@ pub enum Error {
         problem: ShardProblem,
     },
     /// The weights do not fit the config.
-    #[error("the weights in `{}` do not fit its config.json:{problems}", folder.display())]
+    #[error(
+        "the weights in `{}` do not fit its config.json; use the config.json that was saved with them:{problems}",
+        folder.display()
+    )]
     Weights {
         /// The folder.
         folder: PathBuf,
         /// Every tensor that does not fit.
         problems: Problems<WeightProblem>,
+    },
+    /// Weights are NaN or infinite.
+    #[error(
+        "the weights in `{}` hold NaN or infinity in {}: the training that made them diverged, use an earlier state",
+        folder.display(), shorten(names)
+    )]
+    NotFinite {
+        /// The folder.
+        folder: PathBuf,
+        /// The tensors.
+        names: Vec<String>,
     },
     /// Weights could not be laid out as safetensors.
     #[error("the weights for `{}` cannot be laid out as safetensors", path.display())]
@@ -113,7 +127,7 @@ pub enum Error {
         folder: PathBuf,
     },
     /// A tokenizer file cannot be used.
-    #[error("the tokenizer `{}` cannot be used", path.display())]
+    #[error("the tokenizer `{}` cannot be used: restore it from where the network came from", path.display())]
     TokenizerFile {
         /// The file.
         path: PathBuf,
@@ -155,6 +169,11 @@ pub enum Error {
         /// Tokens that the tokenizer adds.
         special: usize,
     },
+}
+
+fn shorten(names: &[String]) -> String {
+    let shown = names.iter().take(3).map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
+    if names.len() > 3 { format!("{shown} and {} more tensors", names.len() - 3) } else { shown }
 }
 
 /// What is wrong with the index of a sharded checkpoint.

@@ -75,10 +75,20 @@ pub(crate) fn load<N: Network>(
     if !fitted.problems.is_empty() {
         return Err(Error::Weights { folder: folder.to_owned(), problems: Problems(fitted.problems) });
     }
+    let mut broken = Vec::new();
     let network = fill(blank, |slot| match fitted.stored.get(&slot.name) {
-        Some(stored) => checkpoint.read(stored),
+        Some(stored) => {
+            let values = checkpoint.read(stored)?;
+            if !values.iter().all(|value| value.is_finite()) {
+                broken.push(slot.name.clone());
+            }
+            Some(values)
+        }
         None => Some(initial(slot)),
     });
+    if !broken.is_empty() {
+        return Err(Error::NotFinite { folder: folder.to_owned(), names: broken });
+    }
     Ok(Loaded { network, warnings: fitted.warnings })
 }
 

@@ -14,7 +14,11 @@ use crate::weights::transposed;
 
 /// The folder with the reference network.
 pub(crate) fn folder() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/bert")
+    fixture("bert")
+}
+
+fn fixture(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(name)
 }
 
 /// Everything in `reference.safetensors`, as f32.
@@ -22,7 +26,12 @@ pub(crate) struct Reference(BTreeMap<String, (Vec<usize>, Vec<f32>)>);
 
 impl Reference {
     pub(crate) fn read() -> Self {
-        let bytes = std::fs::read(folder().join("reference.safetensors")).unwrap();
+        Self::of("bert")
+    }
+
+    /// The numbers in another folder of `tests/fixtures`.
+    pub(crate) fn of(name: &str) -> Self {
+        let bytes = std::fs::read(fixture(name).join("reference.safetensors")).unwrap();
         let tensors = SafeTensors::deserialize(&bytes).unwrap();
         let read = |dtype, four: [u8; 4]| match dtype {
             Dtype::I32 => i32::from_le_bytes(four) as f32,

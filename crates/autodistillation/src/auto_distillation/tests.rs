@@ -3,6 +3,7 @@
 use super::*;
 use crate::MockExperiment;
 use crate::config::SearchConfig;
+use crate::experiment::Closures;
 use std::path::Path;
 
 fn config(algorithm: &str, max_trials: u32) -> SearchPlan {
@@ -65,6 +66,20 @@ fn a_trial_that_diverges_or_panics_is_recorded_and_the_search_goes_on() {
     assert_eq!(reasons[0], "metric `accuracy` is NaN");
     assert!(reasons[1].starts_with("panicked: user code panicked on"), "{}", reasons[1]);
     assert_eq!(best.len(), 4);
+}
+
+#[test]
+fn a_full_disk_stops_the_search_and_its_trial_is_not_a_failed_one() {
+    let full = |(): ()| {
+        let source = std::io::Error::from(std::io::ErrorKind::StorageFull);
+        Err(Error::File { action: "write", path: "model.safetensors".into(), source }.into())
+    };
+    let experiment = Closures::new(|_: &Architecture| Ok(()), full, |(): &()| Ok(Metrics::default()));
+    let mut agent = AutoDistillation::new(config("Grid", 6), experiment);
+    let error = agent.search_loop().unwrap_err();
+    assert!(error.to_string().starts_with("trial 0 cannot be saved: free some space"), "{error}");
+    assert!(std::error::Error::source(&error).unwrap().to_string().contains("model.safetensors"));
+    assert!(agent.search_result().trials.iter().all(Trial::is_pending));
 }
 
 #[test]

@@ -4,20 +4,22 @@ use std::cell::RefCell;
 
 use super::nearest::nearest;
 use super::node::{Node, Value};
+use super::places::Subject;
 use super::problem::{LocatedProblem, Position, Problem};
 use super::table::Table;
 
-/// Problems collected while a config is read.
+/// Problems, and the places of what can only be checked later, collected while a config is read.
 ///
 /// Reading goes on after a problem, so the report is shared by all cursors; hence the cell.
 #[derive(Default)]
 pub(super) struct Report {
     problems: RefCell<Vec<LocatedProblem>>,
+    places: RefCell<Vec<(Subject, Position, String)>>,
 }
 
 impl Report {
     pub(super) fn new(problems: Vec<LocatedProblem>) -> Self {
-        Self { problems: RefCell::new(problems) }
+        Self { problems: RefCell::new(problems), places: RefCell::default() }
     }
 
     pub(super) fn add(&self, position: Position, key_path: String, problem: Problem) {
@@ -37,6 +39,11 @@ impl Report {
     pub(super) fn into_problems(self) -> Vec<LocatedProblem> {
         self.problems.into_inner()
     }
+
+    /// The places that cursors remembered so far.
+    pub(super) fn places(&self) -> Vec<(Subject, Position, String)> {
+        self.places.borrow().clone()
+    }
 }
 
 /// A value with its key path. Every reader reports what is wrong and then gives `None`.
@@ -55,6 +62,11 @@ impl<'n> Cursor<'n> {
     /// Reports a problem at this place.
     pub(super) fn problem(&self, problem: Problem) {
         self.report.add(self.node.position, self.path.clone(), problem);
+    }
+
+    /// Remembers that `subject` stands at this place.
+    pub(super) fn remember(&self, subject: Subject) {
+        self.report.places.borrow_mut().push((subject, self.node.position, self.path.clone()));
     }
 
     fn wrong_type<T>(&self, expected: &str) -> Option<T> {

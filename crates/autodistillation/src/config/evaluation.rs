@@ -1,6 +1,7 @@
 //! The section `evaluation`: how students are measured.
 
 use super::cursor::Cursor;
+use super::places::Subject;
 use crate::plan::{EvaluationPlan, LatencyPlan};
 
 /// What applies where the section says nothing: one example of 32 tokens on one thread, 50 calls.
@@ -25,7 +26,10 @@ pub(super) fn evaluation(cursor: &Cursor<'_>) -> Option<EvaluationPlan> {
 fn latency(cursor: &Cursor<'_>, default: LatencyPlan) -> Option<LatencyPlan> {
     let mut table = cursor.table()?;
     let batch_size = table.take("batch_size").map_or(Some(default.batch_size), |size| size.whole(1));
-    let length = table.take("length").map_or(Some(default.length), |length| length.whole(1));
+    let length = table.take("length").map_or(Some(default.length), |length| {
+        length.remember(Subject::LatencyLength);
+        length.whole(1)
+    });
     let threads = table.take("threads").map_or(Some(default.threads), |threads| threads.whole(1));
     let repeats = table.take("repeats").map_or(Some(default.repeats), |repeats| repeats.whole(1));
     table.finish();

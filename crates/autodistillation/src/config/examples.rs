@@ -4,6 +4,7 @@ use std::path::Path;
 
 use super::cursor::Cursor;
 use super::files::existing_file;
+use super::places::Subject;
 use super::table::Table;
 use crate::plan::{DataPlan, DataSource};
 
@@ -12,7 +13,10 @@ const LONGEST_EXAMPLE: usize = 128;
 /// Reads the section `data`.
 pub(super) fn data(cursor: &Cursor<'_>, base: &Path) -> Option<DataPlan> {
     let mut table = cursor.table()?;
-    let max_length = table.take("max_length").map_or(Some(LONGEST_EXAMPLE), |length| length.whole(3));
+    let max_length = table.take("max_length").map_or(Some(LONGEST_EXAMPLE), |length| {
+        length.remember(Subject::MaxLength);
+        length.whole(3)
+    });
     let source = match table.take("demo") {
         Some(demo) => demo_set(&demo),
         None => files(&mut table, base),

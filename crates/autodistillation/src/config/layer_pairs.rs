@@ -8,6 +8,7 @@ use autodistillation_distillation::LayerPath;
 
 use super::cursor::Cursor;
 use super::node::{Node, Value};
+use super::places::Subject;
 use super::problem::Problem;
 
 /// A student's layer and the teacher's layer it learns from.
@@ -70,6 +71,12 @@ fn is_output(node: &Node) -> bool {
 }
 
 fn pair(cursor: &Cursor<'_>) -> Option<LayerPair> {
+    let pair = sides(cursor)?;
+    cursor.remember(Subject::Mapping { student: pair.student.clone(), teacher: pair.teacher.clone() });
+    Some(pair)
+}
+
+fn sides(cursor: &Cursor<'_>) -> Option<LayerPair> {
     let items = cursor.list_or_self();
     match items.as_slice() {
         [one] if is_side(one.node) => {

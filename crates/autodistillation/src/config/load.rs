@@ -11,6 +11,7 @@ use super::cursor::{Cursor, Report};
 use super::examples::data as data_plan;
 use super::goals::MetricNames;
 use super::parse::parse;
+use super::places::Places;
 use super::problem::{ConfigErrors, LocatedProblem, Problem};
 use super::roles::{Student, model, teacher as teacher_plan};
 use super::search::{Vocabulary, searched_names};
@@ -37,7 +38,8 @@ impl Plan {
     /// Everything that is wrong with it, each with its line, column and remedy.
     pub fn parse(text: &str, origin: &Path) -> Result<Self, ConfigErrors> {
         let base = origin.parent().unwrap_or(Path::new(""));
-        read_text(text, origin, |root| plan(root, base))
+        let (plan, places) = read_text(text, origin, |root| plan(root, base))?;
+        Ok(Self { places, ..plan })
     }
 }
 
@@ -78,7 +80,7 @@ impl SearchConfig {
     ///
     /// Everything that is wrong with it, each with its line, column and remedy.
     pub fn parse(text: &str, origin: &Path) -> Result<Self, ConfigErrors> {
-        read_text(text, origin, search_config)
+        read_text(text, origin, search_config).map(|(config, _)| config)
     }
 }
 
@@ -116,7 +118,7 @@ impl DistillationConfig {
     ///
     /// Everything that is wrong with it, each with its line, column and remedy.
     pub fn parse(text: &str, origin: &Path) -> Result<Self, ConfigErrors> {
-        read_text(text, origin, distillation_config)
+        read_text(text, origin, distillation_config).map(|(config, _)| config)
     }
 }
 
@@ -131,12 +133,13 @@ fn read_text<T>(
     text: &str,
     origin: &Path,
     interpret: impl FnOnce(&Cursor<'_>) -> Option<T>,
-) -> Result<T, ConfigErrors> {
+) -> Result<(T, Places), ConfigErrors> {
     let (node, problems) = parse(text);
     let report = Report::new(problems);
     let read = node.as_ref().and_then(|node| interpret(&Cursor::root(node, &report)));
+    let places = Places::new(origin, report.places());
     match (read, report.into_problems()) {
-        (Some(read), problems) if problems.is_empty() => Ok(read),
+        (Some(read), problems) if problems.is_empty() => Ok((read, places)),
         (_, problems) => Err(ConfigErrors::new(origin, problems)),
     }
 }
@@ -175,6 +178,7 @@ fn plan(root: &Cursor<'_>, base: &Path) -> Option<Plan> {
         seed: method.seed,
         training: method.training,
         evaluation: method.evaluation,
+        places: Places::default(),
     })
 }
 

@@ -19,6 +19,7 @@ pub(crate) mod nearest;
 mod node;
 mod overrides;
 mod parse;
+mod places;
 mod problem;
 mod roles;
 mod search;
@@ -33,6 +34,7 @@ pub use automatic::{AutomaticFlash, BlockTemplate, LayerStack, Term, teacher_lay
 pub use goals::{METRICS, MetricNames};
 pub use load::{DistillationConfig, SearchConfig};
 pub use overrides::PlanOverrides;
+pub use places::{Place, Places, Subject};
 pub use problem::{ConfigErrors, LocatedProblem, Position, Problem};
 
 /// A commented config to start from, which runs as it is.

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 #[non_exhaustive]
 pub enum Problem {
     /// The file could not be read.
-    #[error("the file cannot be read: {source}")]
+    #[error("the file cannot be read: {}", unreadable(source))]
     Unreadable {
         /// The operating system's reason.
         source: std::io::Error,
@@ -73,7 +73,7 @@ pub enum Problem {
         what: &'static str,
     },
     /// Two keys of which only one makes sense.
-    #[error("`{key}` is given here and as `{other}`: keep one of them")]
+    #[error("`{key}` is given here and in `{other}`: keep one of them")]
     GivenTwice {
         /// The key at this place.
         key: String,
@@ -174,6 +174,13 @@ pub enum Problem {
     /// What the distillation crate refuses.
     #[error(transparent)]
     Distillation(#[from] autodistillation_distillation::Error),
+}
+
+fn unreadable(source: &std::io::Error) -> String {
+    match source.kind() {
+        std::io::ErrorKind::InvalidData => "it is not UTF-8 text: save it as UTF-8".to_owned(),
+        _ => source.to_string(),
+    }
 }
 
 fn suggest(suggestion: Option<&str>, valid: &str) -> String {

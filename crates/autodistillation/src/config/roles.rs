@@ -9,6 +9,7 @@ use super::examples::given_or_none;
 use super::families::{BERT, FAMILIES, Family};
 use super::files::existing_folder;
 use super::node::Value;
+use super::places::Subject;
 use super::problem::Problem;
 use super::table::Table;
 use crate::plan::{Framework, Initialize, StudentPlan, TeacherPlan};
@@ -68,7 +69,10 @@ impl<'n> Student<'n> {
     pub(super) fn read(cursor: &Cursor<'n>) -> Option<Self> {
         let mut table = cursor.table()?;
         let family = table.need("family", "a network family, such as `bert`");
-        let family = family.and_then(|family| family.word("a network family", &FAMILIES));
+        let family = family.and_then(|family| {
+            family.remember(Subject::Family);
+            family.word("a network family", &FAMILIES)
+        });
         let initialize = match table.take("initialize") {
             Some(start) => start.word("a start", &STARTS),
             None => Some(Initialize::Teacher),

@@ -6,6 +6,7 @@ use autodistillation_distillation::{
 
 use super::cursor::Cursor;
 use super::node::Value;
+use super::places::Subject;
 use super::problem::Problem;
 use super::table::Table;
 
@@ -156,7 +157,10 @@ fn block(cursor: &Cursor<'_>) -> Option<BlockName> {
 
 fn module_name(cursor: &Cursor<'_>) -> Option<String> {
     match &cursor.node.value {
-        Value::Text(name) => Some(name.clone()),
+        Value::Text(name) => {
+            cursor.remember(Subject::Block(name.clone()));
+            Some(name.clone())
+        }
         _ => cursor.text().map(str::to_owned),
     }
 }

@@ -7,9 +7,7 @@ use std::path::PathBuf;
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The file is not there.
-    #[error(
-        "{path}: no such file; check `data` in the config (paths are relative to the folder the program runs in)"
-    )]
+    #[error("{path}: no such file; check the path (it is relative to the folder the program runs in)")]
     Missing {
         /// The path as given.
         path: PathBuf,
@@ -24,12 +22,12 @@ pub enum Error {
     },
     /// The file extension names no format.
     #[error(
-        "{path}: the format is known by the extension, and {found} is none of .tsv, .csv, .jsonl, .parquet; convert or rename the file"
+        "{path}: the file has {found}, which tells no format; expected one of .tsv, .csv, .jsonl, .parquet: convert or rename it"
     )]
     UnknownExtension {
         /// The path as given.
         path: PathBuf,
-        /// The extension, quoted, or `no extension`.
+        /// `the extension` and its name, or `no extension`.
         found: String,
     },
     /// The file holds no byte.

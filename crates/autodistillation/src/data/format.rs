@@ -34,7 +34,8 @@ impl Format {
             Some("parquet") => Ok(Format::Parquet),
             other => Err(Error::UnknownExtension {
                 path: path.to_owned(),
-                found: other.map_or("no extension".to_owned(), |extension| format!("`.{extension}`")),
+                found: other
+                    .map_or("no extension".to_owned(), |extension| format!("the extension `.{extension}`")),
             }),
         }
     }

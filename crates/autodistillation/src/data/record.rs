@@ -118,8 +118,11 @@ mod tests {
 
     #[test]
     fn extensions_other_than_the_four_are_refused() {
-        assert!(message("a.txt", b"x").contains("`.txt` is none of .tsv, .csv, .jsonl, .parquet"));
-        assert!(message("train", b"x").contains("no extension is none of"));
+        assert!(
+            message("a.txt", b"x")
+                .contains("has the extension `.txt`, which tells no format; expected one of .tsv, ")
+        );
+        assert!(message("train", b"x").contains("has no extension, which tells no format"));
     }
 
     #[test]

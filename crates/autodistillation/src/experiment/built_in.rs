@@ -240,6 +240,9 @@ impl Experiment for BuiltInExperiment {
             None => student.network,
         };
         let metrics = self.measure(&network, Some(trial)).map_err(TrialError::failed)?;
+        if let Some(loss) = metrics.get("loss").filter(|loss| !loss.is_finite()) {
+            return Err(TrialError::failed(crate::Error::Diverged { loss }));
+        }
         if let Some(folder) = trial.folder {
             write_metrics(folder, &metrics, &student.finished).map_err(TrialError::failed)?;
             Checkpoint::remove(folder);

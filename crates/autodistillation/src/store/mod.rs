@@ -21,6 +21,6 @@ mod writing;
 
 pub use definition::{Difference, StudyDefinition};
 pub use error::Error;
-pub use run_lock::RunLock;
+pub use run_lock::{LOCK_FILE, RunLock};
 pub use study_store::StudyStore;
 pub use writing::StageRecord;

@@ -6,6 +6,9 @@ use std::path::Path;
 
 use super::Error;
 
+/// The file in a run's folder that its process holds.
+pub const LOCK_FILE: &str = ".lock";
+
 /// An output folder that belongs to this process until the value is dropped or the process ends, however it ends.
 #[derive(Debug)]
 pub struct RunLock {
@@ -29,7 +32,7 @@ impl RunLock {
             .write(true)
             .create(true)
             .truncate(false)
-            .open(folder.join(".lock"))
+            .open(folder.join(LOCK_FILE))
             .map_err(unusable)?;
         match file.try_lock() {
             Ok(()) => {}

@@ -258,7 +258,7 @@ fn search_spaces_are_checked() {
     assert!(space_problem("{hidden_sizes: [16]}").ends_with("did you mean `hidden_size`?"));
     assert!(
         space_problem("{hidden_size: [16], num_hidden_layers: [2]}")
-            .contains("`num_hidden_layers` is given here and as `auto_distillation.search.search_space`")
+            .contains("`num_hidden_layers` is given here and in `auto_distillation.search.search_space`")
     );
     assert!(
         space_problem("{hidden_size: [16], hidden_size: [32]}")
@@ -326,7 +326,7 @@ fn criteria_are_checked() {
     );
     assert!(
         shown("KnowledgeDistillationLoss, iteration: 3, epoch: 1")
-            .contains("`epoch` is given here and as `distillation.train.iteration`")
+            .contains("`epoch` is given here and in `distillation.train.iteration`")
     );
 }
 
@@ -334,14 +334,14 @@ fn criteria_are_checked() {
 fn sections_given_twice_are_refused() {
     let twice =
         "flash_distillation: {layer_mappings: [[a, b]], regular_distillation: {}}, regular_distillation: {}";
-    assert!(problem(&distilling(twice)).contains("`regular_distillation` is given here and as `auto_distillation.flash_distillation.regular_distillation`"));
+    assert!(problem(&distilling(twice)).contains("`regular_distillation` is given here and in `auto_distillation.flash_distillation.regular_distillation`"));
     assert!(
         flash_problem("layer_mappings: [[a, b]], layer_mappings_for_knowledge_transfer: [[a, b]]")
-            .contains("is given here and as")
+            .contains("is given here and in")
     );
     assert!(
         problem(&distilling("").replace("path: teacher", "path: teacher, finetune: {}"))
-            .contains("`finetune` is given here and as `teacher.path`")
+            .contains("`finetune` is given here and in `teacher.path`")
     );
 }
 

@@ -5,6 +5,8 @@ use std::path::PathBuf;
 
 use clap::Args;
 
+use super::count;
+
 /// `evaluate`
 #[derive(Debug, Args)]
 #[command(after_help = "Example:
@@ -25,19 +27,19 @@ pub struct EvaluateArguments {
     #[arg(long, value_name = "COLUMN", default_value = "label")]
     pub label: String,
     /// Longest example in tokens
-    #[arg(long, value_name = "TOKENS", default_value = "128")]
+    #[arg(long, value_name = "TOKENS", default_value = "128", value_parser = count::<NonZeroUsize>)]
     pub max_length: NonZeroUsize,
     /// Latency: examples in a call
-    #[arg(long, value_name = "N", default_value = "1")]
+    #[arg(long, value_name = "N", default_value = "1", value_parser = count::<NonZeroUsize>)]
     pub batch_size: NonZeroUsize,
     /// Latency: tokens of each example
-    #[arg(long, value_name = "TOKENS", default_value = "32")]
+    #[arg(long, value_name = "TOKENS", default_value = "32", value_parser = count::<NonZeroUsize>)]
     pub length: NonZeroUsize,
     /// Latency: threads of the call
-    #[arg(long, value_name = "N", default_value = "1")]
+    #[arg(long, value_name = "N", default_value = "1", value_parser = count::<NonZeroUsize>)]
     pub threads: NonZeroUsize,
     /// Latency: timed calls after the warm-up
-    #[arg(long, value_name = "N", default_value = "50")]
+    #[arg(long, value_name = "N", default_value = "50", value_parser = count::<NonZeroUsize>)]
     pub repeats: NonZeroUsize,
     /// Print the result as one JSON object
     #[arg(long)]

@@ -7,6 +7,8 @@ use autodistillation::CacheSettings;
 use autodistillation::teacher_cache::parse_size;
 use clap::Args;
 
+use super::count;
+
 /// Whether progress is shown.
 #[derive(Debug, Args)]
 pub struct ProgressArguments {
@@ -44,10 +46,10 @@ pub struct RunArguments {
     #[arg(long, value_name = "DIR")]
     pub output: Option<PathBuf>,
     /// Trials of the whole search, in place of the config's
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = count::<NonZeroU32>)]
     pub trials: Option<NonZeroU32>,
     /// Students trained side by side [default: one per core]
-    #[arg(long, value_name = "K")]
+    #[arg(long, value_name = "K", value_parser = count::<NonZeroUsize>)]
     pub jobs: Option<NonZeroUsize>,
     /// Where to compute
     #[arg(long, default_value = "flex", value_parser = device)]

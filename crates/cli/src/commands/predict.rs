@@ -4,7 +4,7 @@ use std::fmt::Write;
 use std::io::{IsTerminal, Read, stdin};
 use std::path::Path;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, anyhow};
 use autodistillation::inference::{self, Prediction};
 use serde::Serialize;
 
@@ -45,20 +45,29 @@ fn confidence(prediction: &Prediction) -> String {
 }
 
 fn lines(file: Option<&Path>) -> Result<Vec<String>> {
-    let text = match file {
+    let (name, bytes) = match file {
         Some(path) => {
-            std::fs::read_to_string(path).with_context(|| format!("cannot read `{}`", path.display()))?
+            let name = format!("`{}`", path.display());
+            let bytes = std::fs::read(path).with_context(|| format!("cannot read {name}"))?;
+            (name, bytes)
         }
-        None => standard_input()?,
+        None => ("standard input".to_owned(), standard_input()?),
     };
+    let text = String::from_utf8(bytes).map_err(|error| {
+        let line = error.as_bytes()[..error.utf8_error().valid_up_to()].split(|&byte| byte == b'\n').count();
+        anyhow!(
+            "line {line} of {name} is not UTF-8: convert it, for instance with `iconv -f latin1 -t utf-8`"
+        )
+    })?;
+    let text = text.strip_prefix('\u{feff}').unwrap_or(&text); // Some editors begin a file with a mark.
     Ok(text.lines().map(str::to_owned).collect())
 }
 
-fn standard_input() -> Result<String> {
+fn standard_input() -> Result<Vec<u8>> {
     if stdin().is_terminal() {
         say("type one text a line, then Ctrl-D");
     }
-    let mut text = String::new();
-    stdin().read_to_string(&mut text).context("cannot read standard input")?;
-    Ok(text)
+    let mut bytes = Vec::new();
+    stdin().read_to_end(&mut bytes).context("cannot read standard input")?;
+    Ok(bytes)
 }

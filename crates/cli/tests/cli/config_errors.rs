@@ -82,7 +82,8 @@ fn a_search_space_without_a_buildable_architecture_says_why() {
         "hidden_size: [8, 12], num_attention_heads: [1, 2]",
         "hidden_size: [9], num_attention_heads: [2]",
     );
-    let fragments = ["no architecture of the search space can be built", "num_attention_heads"];
+    let fragments =
+        ["no architecture of the search space can be built", "num_attention_heads", "change its choices"];
     workplace.refuse(&CHECK, &fragments);
     workplace.refuse(&RUN, &fragments);
 }
@@ -93,6 +94,47 @@ fn layers_that_do_not_exist_are_named_with_those_that_do() {
     refuse(CLASSIFIER, mapping, &["bert.encoder.layer.9.output", "student"]);
     let mapping = "[[[bert.encoder.layer.0.output, bert.encoder.layer.9.output]]]";
     refuse(CLASSIFIER, mapping, &["bert.encoder.layer.9.output", "teacher"]);
+}
+
+#[test]
+fn everything_that_does_not_fit_the_networks_is_listed_with_its_place() {
+    let workplace = Workplace::new();
+    let mappings = "
+      - - [bert.encoder.layer.9.output, bert.encoder.layer.1.output]
+        - [bert.encoder.layer.0.output, bert.encoder.layer.9.output]
+        - [bert.encoder.layer.0.attention.self, '5', bert.encoder.layer.0.attention.self, '1']
+    block_names: [bert.encoder.layer.3]";
+    workplace.edit("config.yaml", CLASSIFIER, mappings);
+    workplace.edit("config.yaml", "loss_types: [[KL]]", "loss_types: [[MSE, MSE, KL]]");
+    workplace.edit("config.yaml", "batch_size: 1, length: 8", "batch_size: 1, length: 99");
+    let said = workplace.refuse(&CHECK, &[]);
+    assert_eq!(workplace.refuse(&RUN, &[]).stderr, said.stderr);
+    insta::assert_snapshot!(said.stderr);
+}
+
+#[test]
+fn texts_longer_than_the_networks_positions_are_refused_with_the_place() {
+    let fragments = ["config.yaml:4:", "17 tokens", "16 positions", "lower `data.max_length` to at most 16"];
+    refuse("max_length: 8", "max_length: 17", &fragments);
+    let workplace = Workplace::new();
+    workplace.edit("config.yaml", "max_length: 8", "max_length: 17");
+    let finetune = ["finetune", "config.yaml", "--from", "teacher", "--output", "out", "--quiet"];
+    workplace.refuse(&finetune, &fragments);
+}
+
+#[test]
+fn families_that_cannot_be_built_are_refused() {
+    let fragments =
+        ["config.yaml:3:19: student.family", "`distilbert` is not available in this version", "use bert"];
+    refuse("family: bert", "family: distilbert", &fragments);
+}
+
+#[test]
+fn a_config_that_is_not_utf8_says_how_to_save_it() {
+    let workplace = Workplace::new();
+    workplace.write("config.yaml", b"model: {name: caf\xe9}\n");
+    workplace
+        .refuse(&CHECK, &["config.yaml: the file cannot be read: it is not UTF-8 text: save it as UTF-8"]);
 }
 
 #[test]

@@ -59,3 +59,13 @@ fn evaluate_and_predict_name_the_file() {
     );
     workplace.refuse(&["predict", "teacher", "test.txt"], &["cannot read `test.txt`", "No such file"]);
 }
+
+#[test]
+fn lines_that_are_not_utf8_are_named_and_a_mark_at_the_beginning_is_no_text() {
+    let workplace = Workplace::new();
+    workplace.write("texts.txt", b"a warm film\na caf\xe9\n");
+    workplace.refuse(&["predict", "teacher", "texts.txt"], &["line 2 of `texts.txt` is not UTF-8", "iconv"]);
+    workplace.write("texts.txt", "\u{feff}a warm film\r\n");
+    let said = workplace.succeed(&["predict", "teacher", "texts.txt"]);
+    assert!(said.stdout.ends_with("\ta warm film\n"), "{said:?}");
+}

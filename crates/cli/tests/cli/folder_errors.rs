@@ -8,6 +8,7 @@ use autodistillation::store::RunLock;
 use crate::workplace::{Said, Workplace};
 
 const RUN: [&str; 6] = ["run", "config.yaml", "--output", "out", "--jobs", "1"];
+const ARCHITECTURE: &str = "hidden_size=8,num_attention_heads=2";
 
 #[test]
 fn a_folder_in_use_by_another_run_is_refused() {
@@ -34,7 +35,7 @@ fn a_file_where_a_folder_should_be_is_refused() {
     workplace.write("out", "mine");
     workplace.refuse(&RUN, &["out: the output folder cannot be used"]);
     workplace.refuse(
-        &["distill", "config.yaml", "--output", "out/student"],
+        &["distill", "config.yaml", "--architecture", ARCHITECTURE, "--output", "out/student"],
         &["out/student: the output folder cannot be used"],
     );
     let finetune = ["finetune", "config.yaml", "--from", "teacher", "--output", "out"];
@@ -68,6 +69,35 @@ fn existing_files_are_never_replaced() {
 }
 
 #[test]
+fn a_folder_with_files_of_somebody_else_is_refused_and_stays_as_it_is() {
+    let workplace = Workplace::new();
+    workplace.write("mine/config.yaml", "mine");
+    let fragments = ["`mine` is not empty and stays as it is", "give a new folder"];
+    workplace.refuse(&["run", "config.yaml", "--output", "mine"], &fragments);
+    let distill = ["distill", "config.yaml", "--architecture", ARCHITECTURE, "--output"];
+    workplace.refuse(&[&distill[..], &["mine"]].concat(), &fragments);
+    assert!(!workplace.path("mine/.lock").exists());
+}
+
+#[test]
+fn a_finished_student_is_not_replaced() {
+    let workplace = Workplace::new();
+    let distill = ["distill", "config.yaml", "--architecture", ARCHITECTURE, "--output", "one"];
+    workplace.succeed(&distill);
+    workplace.refuse(&distill, &["`one` is not empty and stays as it is"]);
+}
+
+#[test]
+fn a_run_that_never_began_can_be_given_the_same_folder() {
+    let workplace = Workplace::new();
+    let train = workplace.read("train.tsv");
+    workplace.write("train.tsv", "");
+    workplace.refuse(&RUN, &["train.tsv"]);
+    workplace.write("train.tsv", train);
+    workplace.succeed(&RUN);
+}
+
+#[test]
 fn folders_that_are_no_runs_are_refused() {
     let workplace = Workplace::new();
     for command in [
@@ -75,7 +105,10 @@ fn folders_that_are_no_runs_are_refused() {
         vec!["report", "teacher"],
         vec!["export", "teacher", "--trial", "0", "--to", "out"],
     ] {
-        workplace.refuse(&command, &["`teacher` is not the folder of a run", "summary.json"]);
+        workplace.refuse(
+            &command,
+            &["`teacher` is not the folder of a finished run", "summary.json", "that `run` wrote"],
+        );
     }
 }
 

@@ -48,6 +48,18 @@ fn weights_with_a_corrupt_or_oversized_header_are_refused() {
 }
 
 #[test]
+fn weights_that_are_not_finite_are_refused_with_their_names() {
+    let workplace = Workplace::new();
+    let mut broken = weights(&workplace);
+    let end = broken.len();
+    broken[end - 4..].copy_from_slice(&f32::NAN.to_le_bytes());
+    workplace.write("teacher/model.safetensors", &broken);
+    refuse(&workplace, &["`teacher`", "NaN or infinity", "`classifier.weight`", "use an earlier state"]);
+    workplace.write("text.txt", "a warm film\n");
+    workplace.refuse(&["predict", "teacher", "text.txt"], &["NaN or infinity"]);
+}
+
+#[test]
 fn a_size_that_the_network_config_lacks_is_named_and_never_guessed() {
     for key in ["hidden_size", "num_hidden_layers", "num_attention_heads", "intermediate_size", "vocab_size"]
     {

@@ -66,6 +66,17 @@ fn without_a_completed_trial_the_exit_code_is_1_and_the_reason_is_told() {
 }
 
 #[test]
+fn a_student_that_diverges_in_its_last_step_is_a_failed_trial_and_no_result() {
+    let workplace = Workplace::new();
+    workplace.edit("config.yaml", "learning_rate: 1.0e-3", "learning_rate: 1.0e+38");
+    workplace.edit("config.yaml", "train_steps: 2", "train_steps: 1\n      learning_rate: 1.0e-6");
+    workplace.edit("config.yaml", "train_steps: [3]", "train_steps: [1]");
+    let said = workplace.run(&RUN);
+    assert_eq!(said.code, Some(1), "{said:?}");
+    assert!(said.stdout.contains("3 failed"), "{said:?}");
+}
+
+#[test]
 fn a_finished_run_can_be_picked_from_again() {
     let workplace = Workplace::new();
     workplace.succeed(&RUN);

@@ -21,7 +21,7 @@ fn devices_and_precisions_of_other_builds_are_explained() {
 
 #[test]
 fn numbers_that_cannot_be_are_refused() {
-    refuse(&["run", "config.yaml", "--trials", "0"], &["'0'", "--trials"]);
+    refuse(&["run", "config.yaml", "--trials", "0"], &["'0'", "--trials", "expected a whole number above 0"]);
     refuse(&["run", "config.yaml", "--jobs", "many"], &["'many'", "--jobs"]);
     refuse(
         &["finetune", "config.yaml", "--from", "teacher", "--output", "out", "--epochs=-1"],
@@ -40,4 +40,14 @@ fn an_architecture_needs_values() {
 fn an_architecture_of_another_family_is_refused() {
     let distill = ["distill", "config.yaml", "--architecture", "kernel_size=3", "--output", "out", "--quiet"];
     refuse(&distill, &["`kernel_size` is not a dimension of a BERT student", "hidden_size"]);
+}
+
+#[test]
+fn sizes_that_the_config_searches_must_be_chosen() {
+    let distill = ["distill", "config.yaml", "--output", "out", "--architecture"];
+    let with = |architecture| [&distill[..], &[architecture]].concat();
+    refuse(&distill[..4], &["hidden_size (8, 12), num_attention_heads (1, 2)", "--architecture"]);
+    refuse(&with("hidden_size=8"), &["the config searches num_attention_heads (1, 2)", "choose a value"]);
+    let twice = "hidden_size=8,num_attention_heads=2,hidden_size=12";
+    refuse(&with(twice), &["`hidden_size` is given twice in --architecture"]);
 }

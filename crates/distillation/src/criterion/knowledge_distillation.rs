@@ -77,7 +77,8 @@ impl KnowledgeDistillationLoss {
         let [batch, classes] = student.dims();
         let scale = Scale::Scores { temperature: self.temperature };
         let rows = Rows { mask: None, real_rows: batch as f64, real_elements: (batch * classes) as f64 };
-        let terms = Comparison { rows, student: scale, teacher: scale, reduction: Reduction::RowMean };
+        let reduction = Reduction::RowMean;
+        let terms = Comparison { rows, student: scale, teacher: scale, reduction, keys: None };
         between(self.loss_types[1], student, teacher, &terms)
     }
 

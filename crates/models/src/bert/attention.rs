@@ -93,3 +93,6 @@ impl SelfAttention {
         states.swap_dims(1, 2).reshape([batch, rows, heads * size])
     }
 }
+
+#[cfg(test)]
+mod tests;
