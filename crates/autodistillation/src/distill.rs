@@ -8,7 +8,7 @@ use autodistillation_search::{Architecture, Choice, Metrics};
 
 use crate::Error;
 use crate::event::RunListener;
-use crate::experiment::{Experiment, Shared, Teaching, TrialContext, TrialError};
+use crate::experiment::{Experiment, Patience, Shared, Teaching, TrialContext, TrialError};
 use crate::files::write_json;
 use crate::plan::Plan;
 use crate::run::prepare;
@@ -46,6 +46,7 @@ pub fn distill(
     let trial = TrialContext {
         number: 0,
         architecture: &options.architecture,
+        patience: Patience::Finishes,
         seed,
         folder: Some(&work),
         shared: &shared,
@@ -64,6 +65,7 @@ fn failed(error: TrialError) -> Error {
     match error {
         TrialError::Stopped => Error::Stopped,
         TrialError::Failed(source) => Error::Training { source },
+        TrialError::Waiting(_) => unreachable!("only a patient trial waits"),
     }
 }
 
