@@ -265,7 +265,7 @@ impl<E: Experiment> AutoDistillation<E> {
         match result {
             Ok(Ok(metrics)) => Some(self.judge(metrics)),
             Ok(Err(TrialError::Stopped)) => None,
-            Ok(Err(TrialError::Waiting(early))) => Some(Outcome::Pruned(early)),
+            Ok(Err(TrialError::Waiting(early))) => Some(looked_at(early, context.patience)),
             Ok(Err(failure)) => Some(Outcome::Failed(failure.reason())),
             Err(panic) => Some(Outcome::Failed(format!("panicked: {}", panic_text(panic.as_ref())))),
         }
@@ -369,6 +369,15 @@ impl Memory {
             trial.outcome = None;
             trial.clone()
         }))
+    }
+}
+
+/// A look that was asked for and showed something; anything else would be asked for without end.
+fn looked_at(early: Metrics, patience: Patience) -> Outcome {
+    match patience {
+        Patience::LooksEarly if !early.is_empty() => Outcome::Pruned(early),
+        Patience::LooksEarly => Outcome::Failed("the early look returned no metrics".to_owned()),
+        Patience::Finishes => Outcome::Failed("it waits where it has to train to the end".to_owned()),
     }
 }
 
