@@ -105,6 +105,8 @@ def main(path):
         "states": [trial.state.name for trial in trials],
         "values": [trial.values and [number(value) for value in trial.values] for trial in trials],
         "params": [trial.params for trial in trials],
+        "distributions": [{name: list(kind.choices) for name, kind in trial.distributions.items()} for trial in trials],
+        "intermediate_values": [trial.intermediate_values for trial in trials],
         "user_attrs": [trial.user_attrs for trial in trials],
         "seconds": [trial.duration and trial.duration.total_seconds() for trial in trials],
         "best_trials": [trial.number for trial in study.best_trials],

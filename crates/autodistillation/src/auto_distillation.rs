@@ -13,9 +13,9 @@ use autodistillation_search::{
 
 use crate::Error;
 use crate::event::{RunEvent, RunListener};
-use crate::experiment::{Experiment, Shared, TrialContext, TrialError};
-use crate::plan::SearchPlan;
-use crate::store::StudyStore;
+use crate::experiment::{Experiment, Patience, Shared, TrialContext, TrialError};
+use crate::plan::{Pruning, SearchPlan};
+use crate::store::{StageRecord, StudyStore};
 
 /// The whole pipeline of a search: an advisor proposes, the experiment trains and evaluates, the study remembers.
 ///
@@ -114,6 +114,9 @@ impl<E: Experiment> AutoDistillation<E> {
         let memory = self.memory.get_mut().unwrap_or_else(PoisonError::into_inner);
         let mut study = store.load()?;
         study.constraints = self.config.constraints.clone();
+        if self.config.pruning == Pruning::Auto && self.experiment.looks_early() {
+            wait_again(&mut study);
+        }
         memory.interrupted = study.trials.iter().filter(|trial| trial.is_pending()).cloned().collect();
         memory.study = study;
         memory.store = Some(store);
@@ -189,6 +192,9 @@ impl<E: Experiment> AutoDistillation<E> {
         for result in results {
             result.unwrap_or(Err(Error::WorkerPanicked))?;
         }
+        if !stop.load(Ordering::Relaxed) {
+            self.end_waiting(listener)?;
+        }
         Ok(self.best_model_arch())
     }
 
@@ -201,14 +207,19 @@ impl<E: Experiment> AutoDistillation<E> {
             let Some(trial) = self.model_arch_proposition()? else { break };
             let outcome = pool.install(|| self.train_evaluate(&trial, shared))?;
             let Some(outcome) = outcome else { break };
+            if let Outcome::Pruned(early) = outcome {
+                self.wait(trial.number, early.clone())?;
+                shared.listener.hear(&RunEvent::TrialWaiting { number: trial.number, early });
+                continue;
+            }
             self.finish(trial.number, outcome.clone())?;
             shared.listener.hear(&RunEvent::TrialFinished { number: trial.number, outcome });
         }
         Ok(())
     }
 
-    /// The next trial: an interrupted one, or a new proposal, already written to the store. `None` when the search
-    /// is over.
+    /// The next trial: an interrupted one, one that was looked at early and is worth its training, or a new proposal,
+    /// already written to the store. `None` when the search is over.
     ///
     /// # Errors
     ///
@@ -218,10 +229,15 @@ impl<E: Experiment> AutoDistillation<E> {
         if let Some(trial) = memory.interrupted.pop_front() {
             return Ok(Some(trial));
         }
-        if memory.study.trials.len() >= self.config.max_trials as usize {
+        let remaining = self.config.max_trials.saturating_sub(memory.study.trials.len() as u32);
+        let number = memory.study.next_number();
+        let request = Proposal { study: &memory.study, feasible: &self.feasible, known: &self.known };
+        if let Some(promoted) = self.advisor.promote(&request, remaining, &mut memory.study.rng(number))? {
+            return memory.revive(promoted);
+        }
+        if remaining == 0 {
             return Ok(None);
         }
-        let number = memory.study.next_number();
         let request = Proposal { study: &memory.study, feasible: &self.feasible, known: &self.known };
         let proposal = self.advisor.propose(&request, &mut memory.study.rng(number))?;
         let Some(architecture) = proposal else { return Ok(None) };
@@ -233,8 +249,8 @@ impl<E: Experiment> AutoDistillation<E> {
         Ok(Some(trial))
     }
 
-    /// Builds, trains and evaluates the student of one trial. Whatever goes wrong in it is its outcome; `None` when
-    /// the user stopped it.
+    /// Builds, trains and evaluates the student of one trial. Whatever goes wrong in it is its outcome, a look before
+    /// its expensive part is [`Outcome::Pruned`] for now; `None` when the user stopped it.
     ///
     /// # Errors
     ///
@@ -244,6 +260,7 @@ impl<E: Experiment> AutoDistillation<E> {
         let context = TrialContext {
             number: trial.number,
             architecture: &trial.architecture,
+            patience: self.patience(trial),
             seed: trial_seed(self.config.seed, trial.number),
             folder: folder.as_ref(),
             shared,
@@ -252,6 +269,7 @@ impl<E: Experiment> AutoDistillation<E> {
         Ok(match result {
             Ok(Ok(metrics)) => Some(self.judge(metrics)),
             Ok(Err(TrialError::Stopped)) => None,
+            Ok(Err(TrialError::Waiting(early))) => Some(looked_at(early, context.patience)),
             Ok(Err(failure)) if failure.is_full_disk() => {
                 return Err(Error::Unsaved { number: trial.number, source: failure.into_cause() });
             }
@@ -264,6 +282,49 @@ impl<E: Experiment> AutoDistillation<E> {
         let student = self.experiment.build(context)?;
         let student = self.experiment.train(student, context)?;
         self.experiment.evaluate(student, context)
+    }
+
+    /// A trial waits once, where a folder keeps its student meanwhile.
+    fn patience(&self, trial: &Trial) -> Patience {
+        let may_wait = self.config.pruning == Pruning::Auto
+            && self.experiment.looks_early()
+            && self.options.folder.is_some();
+        if may_wait && trial.intermediate.is_empty() { Patience::LooksEarly } else { Patience::Finishes }
+    }
+
+    /// Remembers an early look; the trial counts as pruned until it is trained to the end.
+    fn wait(&self, number: u32, early: Metrics) -> Result<(), Error> {
+        let mut memory = self.memory();
+        if let Some(store) = &mut memory.store {
+            let look =
+                StageRecord { stage: 0, name: "flash".to_owned(), seconds: 0.0, metrics: early.clone() };
+            store.record_stage(number, &look)?;
+        }
+        if let Some(trial) = memory.study.trials.iter_mut().find(|trial| trial.number == number) {
+            trial.intermediate = early.clone();
+            trial.outcome = Some(Outcome::Pruned(early));
+        }
+        Ok(())
+    }
+
+    /// Ends the trials that nobody trained after their early look.
+    fn end_waiting(&self, listener: &dyn RunListener) -> Result<(), Error> {
+        let pruned: Vec<(u32, Outcome)> = self
+            .memory()
+            .study
+            .pruned()
+            .filter_map(|trial| Some((trial.number, trial.outcome.clone()?)))
+            .collect();
+        for (number, outcome) in pruned {
+            let mut memory = self.memory();
+            let ended = memory.store.as_mut().map_or(Ok(false), |store| store.is_ended(number))?;
+            if !ended {
+                drop(memory);
+                self.finish(number, outcome.clone())?;
+                listener.hear(&RunEvent::TrialFinished { number, outcome });
+            }
+        }
+        Ok(())
     }
 
     /// Metrics that lack a goal, or have one that is no number, are a failure.
@@ -306,6 +367,37 @@ impl<E: Experiment> AutoDistillation<E> {
     }
 }
 
+impl Memory {
+    /// A pruned trial as one that goes on.
+    fn revive(&mut self, number: u32) -> Result<Option<Trial>, Error> {
+        if let Some(store) = &mut self.store {
+            store.reopen_trial(number)?;
+        }
+        let trial = self.study.trials.iter_mut().find(|trial| trial.number == number);
+        Ok(trial.map(|trial| {
+            trial.outcome = None;
+            trial.clone()
+        }))
+    }
+}
+
+/// A look that was asked for and showed something; anything else would be asked for without end.
+fn looked_at(early: Metrics, patience: Patience) -> Outcome {
+    match patience {
+        Patience::LooksEarly if !early.is_empty() => Outcome::Pruned(early),
+        Patience::LooksEarly => Outcome::Failed("the early look returned no metrics".to_owned()),
+        Patience::Finishes => Outcome::Failed("it waits where it has to train to the end".to_owned()),
+    }
+}
+
+/// Running trials that were looked at early wait again for the advisor's decision.
+fn wait_again(study: &mut Study) {
+    let looked_at = |trial: &&mut Trial| trial.is_pending() && !trial.intermediate.is_empty();
+    for trial in study.trials.iter_mut().filter(looked_at) {
+        trial.outcome = Some(Outcome::Pruned(trial.intermediate.clone()));
+    }
+}
+
 /// The seed of a trial's own random choices: a mix of the study's seed and the trial's number (SplitMix64).
 fn trial_seed(seed: u64, number: u32) -> u64 {
     let mut state = seed.wrapping_add((u64::from(number) + 1).wrapping_mul(0x9E37_79B9_7F4A_7C15));
@@ -319,5 +411,7 @@ fn panic_text(panic: &(dyn Any + Send)) -> &str {
     text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("no message")
 }
 
+#[cfg(test)]
+mod early_look_tests;
 #[cfg(test)]
 mod tests;

@@ -10,7 +10,7 @@ use autodistillation_search::{Architecture, Choice, Metrics};
 
 use crate::Error;
 use crate::event::RunListener;
-use crate::experiment::{Experiment, Shared, Teaching, TrialContext, TrialError};
+use crate::experiment::{Experiment, Patience, Shared, Teaching, TrialContext, TrialError};
 use crate::files::{require_only, write_json};
 use crate::plan::Plan;
 use crate::run::prepare;
@@ -56,6 +56,7 @@ pub fn distill(
     let trial = TrialContext {
         number: 0,
         architecture: &options.architecture,
+        patience: Patience::Finishes,
         seed,
         folder: Some(&work),
         shared: &shared,
@@ -91,6 +92,7 @@ fn failed(error: TrialError) -> Error {
     match error {
         TrialError::Stopped => Error::Stopped,
         TrialError::Failed(source) => Error::Training { source },
+        TrialError::Waiting(_) => unreachable!("only a patient trial waits"),
     }
 }
 

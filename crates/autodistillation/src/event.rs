@@ -1,7 +1,7 @@
 //! What a run tells its caller while it works; the library itself never prints.
 
 use autodistillation_distillation::Event;
-use autodistillation_search::{Architecture, Outcome};
+use autodistillation_search::{Architecture, Metrics, Outcome};
 
 /// One thing that happened in a run.
 #[derive(Clone, Debug)]
@@ -34,6 +34,13 @@ pub enum RunEvent {
         number: u32,
         /// What happened.
         event: Event,
+    },
+    /// A trial was looked at early; it may be trained to the end later.
+    TrialWaiting {
+        /// Its number, from 0.
+        number: u32,
+        /// What was measured.
+        early: Metrics,
     },
     /// A trial is over.
     TrialFinished {

@@ -42,6 +42,11 @@ pub trait Experiment: Send + Sync {
         KnownGoals::none()
     }
 
+    /// Whether students have a cheap part of their training after which a look at them tells something of the end.
+    fn looks_early(&self) -> bool {
+        false
+    }
+
     /// Makes the student of the trial's architecture.
     ///
     /// # Errors
@@ -73,6 +78,9 @@ pub enum TrialError {
     /// The user stopped the search; the trial stays unfinished and continues with the next run.
     #[error("stopped")]
     Stopped,
+    /// It waits after an early look for the advisor to have it trained to the end; these are its values so far.
+    #[error("waiting after an early look")]
+    Waiting(Metrics),
 }
 
 impl TrialError {
@@ -113,6 +121,15 @@ impl TrialError {
     }
 }
 
+/// Whether a trial may wait for a decision between its cheap and its expensive part.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Patience {
+    /// After its cheap part it returns [`TrialError::Waiting`]; its next call goes on from there.
+    LooksEarly,
+    /// It trains to the end.
+    Finishes,
+}
+
 /// What a trial may use while it runs.
 #[derive(Clone, Copy)]
 pub struct TrialContext<'a> {
@@ -120,6 +137,8 @@ pub struct TrialContext<'a> {
     pub number: u32,
     /// What to build.
     pub architecture: &'a Architecture,
+    /// Whether it may end with [`TrialError::Waiting`].
+    pub patience: Patience,
     /// Seeds the trial's random choices: a function of the study's seed and the trial's number.
     pub seed: u64,
     /// Where the trial's files go; absent when the search keeps nothing.

@@ -16,11 +16,20 @@ use crate::plan::{EvaluationPlan, LatencyPlan};
 ///
 /// An empty set, or threads that cannot be started.
 pub fn quality(network: &Bert, sets: &Sets, plan: &EvaluationPlan) -> Result<Metrics, Error> {
-    let mut metrics = of_set(network, &sets.validation, plan.batch_size, "")?;
+    let mut metrics = validation_quality(network, sets, plan)?;
     if let Some(test) = &sets.test {
         metrics.extend(of_set(network, test, plan.batch_size, "test_")?);
     }
-    Ok(metrics.into_iter().collect())
+    Ok(metrics)
+}
+
+/// Quality on the validation set alone.
+///
+/// # Errors
+///
+/// An empty set.
+pub fn validation_quality(network: &Bert, sets: &Sets, plan: &EvaluationPlan) -> Result<Metrics, Error> {
+    Ok(of_set(network, &sets.validation, plan.batch_size, "")?.into_iter().collect())
 }
 
 fn of_set(

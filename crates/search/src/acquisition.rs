@@ -3,8 +3,8 @@
 mod boxes;
 mod excess;
 mod improvement;
-mod normal;
+mod student;
 
 pub(crate) use excess::Marginal;
 pub(crate) use improvement::Improvement;
-pub(crate) use normal::cumulative;
+pub(crate) use student::cumulative;

@@ -35,6 +35,23 @@ pub trait Advisor: Send + Sync {
     /// # Errors
     /// A study that the algorithm cannot work on, such as one without goals.
     fn propose(&self, request: &Proposal<'_>, rng: &mut ChaCha8Rng) -> Result<Option<Architecture>, Error>;
+
+    /// The pruned trial that should be trained to the end next, by its number; `None` where trying
+    /// another architecture (or, once `remaining` is 0, stopping) is worth more.
+    ///
+    /// A search in which trials are looked at early asks this before every proposal; `remaining` is
+    /// how many more architectures it may try. By default every trial is trained to the end at once.
+    ///
+    /// # Errors
+    /// A study that the algorithm cannot work on.
+    fn promote(
+        &self,
+        request: &Proposal<'_>,
+        _remaining: u32,
+        _rng: &mut ChaCha8Rng,
+    ) -> Result<Option<u32>, Error> {
+        Ok(request.study.pruned().next().map(|trial| trial.number))
+    }
 }
 
 /// What an advisor is shown.
@@ -49,8 +66,10 @@ pub struct Proposal<'a> {
 }
 
 impl Proposal<'_> {
-    /// Refuses a study whose space is not the one that the feasible points were listed from.
+    /// Refuses a study whose space is not the one that the feasible points were listed from, and
+    /// constraints that exclude each other.
     pub(crate) fn check(&self) -> Result<(), Error> {
+        Constraint::check_all(&self.study.constraints)?;
         if self.study.space == *self.feasible.space() { Ok(()) } else { Err(Error::SpaceMismatch) }
     }
 

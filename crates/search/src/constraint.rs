@@ -61,6 +61,25 @@ impl Constraint {
         }
     }
 
+    /// Refuses constraints that exclude each other.
+    ///
+    /// # Errors
+    /// A metric that has to be at least more than it may be at most.
+    pub fn check_all(constraints: &[Self]) -> Result<(), Error> {
+        for above in constraints {
+            let Bound::AtLeast(at_least) = above.bound else { continue };
+            for below in constraints.iter().filter(|below| below.metric == above.metric) {
+                if let Bound::AtMost(at_most) = below.bound
+                    && at_most < at_least
+                {
+                    let metric = above.metric.clone();
+                    return Err(Error::ContradictingConstraints { metric, at_least, at_most });
+                }
+            }
+        }
+        Ok(())
+    }
+
     /// Whether the metrics keep the bound; a missing or NaN metric does not.
     pub fn is_met_by(&self, metrics: &Metrics) -> bool {
         metrics.get(&self.metric).is_some_and(|value| self.bound.is_met_by(value))

@@ -99,6 +99,18 @@ pub enum Error {
         /// The value found.
         value: String,
     },
+    /// Two constraints that no value keeps together.
+    #[error(
+        "no `{metric}` is at least {at_least} and at most {at_most}: loosen or remove one of the two constraints"
+    )]
+    ContradictingConstraints {
+        /// The metric that both bound.
+        metric: String,
+        /// The larger bound.
+        at_least: f64,
+        /// The smaller bound.
+        at_most: f64,
+    },
     /// A study that optimises nothing.
     #[error("the study has no goals: name at least one metric to maximise or minimise, such as `accuracy`")]
     NoGoals,

@@ -54,7 +54,7 @@ pub use error::Error;
 pub use feasible::{FeasibleSpace, Infeasible, Rule};
 pub use goal::{Direction, Goal};
 pub use metrics::Metrics;
-pub use rank_correlation::{kendall, spearman};
+pub use rank_correlation::{Interval, RankAgreement, kendall, spearman};
 pub use space::{Dimension, SearchSpace};
 pub use study::Study;
 pub use trial::{Outcome, Trial};

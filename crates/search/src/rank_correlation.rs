@@ -2,6 +2,59 @@
 
 use std::cmp::Ordering;
 
+use rand::RngExt;
+use rand_chacha::ChaCha8Rng;
+use rand_chacha::rand_core::SeedableRng;
+use serde::{Deserialize, Serialize};
+
+/// How often the pairs are drawn again for an interval.
+const RESAMPLES: usize = 1000;
+
+/// A value with the interval that holds 95 % of what the same number of pairs may give (percentile bootstrap:
+/// Efron and Tibshirani, "An Introduction to the Bootstrap", 1993).
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Interval {
+    /// The value of the pairs themselves.
+    pub value: f64,
+    /// 2.5 % of the resamples are below this.
+    pub low: f64,
+    /// 2.5 % of the resamples are above this.
+    pub high: f64,
+}
+
+/// How far an early measurement ranks architectures as the final one does.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct RankAgreement {
+    /// How many architectures have both.
+    pub pairs: usize,
+    /// Spearman's ρ.
+    pub spearman: Interval,
+    /// Kendall's τ-b.
+    pub kendall: Interval,
+}
+
+impl RankAgreement {
+    /// From paired values; the resamples are drawn with a fixed seed. `None` where either correlation is undefined.
+    pub fn of(early: &[f64], last: &[f64]) -> Option<Self> {
+        let (early, last) = paired(early, last);
+        let pairs = early.len();
+        let interval = |correlation: fn(&[f64], &[f64]) -> Option<f64>| {
+            let value = correlation(&early, &last)?;
+            let mut rng = ChaCha8Rng::from_seed(*b"autodistillation rank agreement ");
+            let resample = |_| {
+                let drawn: Vec<usize> = (0..pairs).map(|_| rng.random_range(0..pairs)).collect();
+                let of = |values: &[f64]| drawn.iter().map(|&at| values[at]).collect::<Vec<_>>();
+                correlation(&of(&early), &of(&last))
+            };
+            let mut values: Vec<f64> = (0..RESAMPLES).filter_map(resample).collect();
+            values.sort_by(f64::total_cmp);
+            let quantile = |share: f64| values[((values.len() - 1) as f64 * share).round() as usize];
+            (!values.is_empty()).then(|| Interval { value, low: quantile(0.025), high: quantile(0.975) })
+        };
+        Some(Self { pairs, spearman: interval(spearman)?, kendall: interval(kendall)? })
+    }
+}
+
 /// Spearman's ρ: Pearson's correlation of the ranks, ties sharing their mean rank.
 ///
 /// Pairs with a NaN are left out. `None` with fewer than two pairs or where one side is constant.
@@ -86,6 +139,23 @@ mod tests {
         assert_eq!(kendall(&[1.0, 2.0], &[3.0, 3.0]), None);
         assert_eq!(spearman(&[], &[]), None);
         assert_eq!(kendall(&[1.0, f64::NAN], &[1.0, 2.0]), None);
+    }
+
+    #[test]
+    fn more_pairs_make_the_interval_narrower_around_the_value() {
+        let noisy = |count: usize| {
+            let early: Vec<f64> = (0..count).map(|at| at as f64).collect();
+            let last: Vec<f64> =
+                (0..count).map(|at| at as f64 + 0.4 * count as f64 * ((at * 7) as f64).sin()).collect();
+            RankAgreement::of(&early, &last).unwrap()
+        };
+        let (few, many) = (noisy(10), noisy(200));
+        for interval in [few.spearman, few.kendall, many.spearman, many.kendall] {
+            assert!(interval.low < interval.value && interval.value < interval.high, "{interval:?}");
+        }
+        assert!(many.spearman.high - many.spearman.low < 0.5 * (few.spearman.high - few.spearman.low));
+        assert_eq!(few, noisy(10), "the same pairs give the same interval");
+        assert_eq!(RankAgreement::of(&[1.0, 1.0], &[1.0, 2.0]), None);
     }
 
     proptest! {

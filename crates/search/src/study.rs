@@ -4,7 +4,7 @@ use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
 use serde::{Deserialize, Serialize};
 
-use crate::{Constraint, Goal, SearchSpace, Trial, hypervolume, pareto};
+use crate::{Constraint, Goal, Outcome, SearchSpace, Trial, hypervolume, pareto};
 
 /// Space, goals, seed, constraints and trials: plain data that owns no algorithm.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -32,6 +32,16 @@ impl Study {
     /// The trials that were measured in full, in order.
     pub fn completed(&self) -> impl Iterator<Item = &Trial> {
         self.trials.iter().filter(|trial| trial.metrics().is_some())
+    }
+
+    /// The trials that have not ended, in order.
+    pub fn pending(&self) -> impl Iterator<Item = &Trial> {
+        self.trials.iter().filter(|trial| trial.is_pending())
+    }
+
+    /// The trials that ended after an early look, in order.
+    pub fn pruned(&self) -> impl Iterator<Item = &Trial> {
+        self.trials.iter().filter(|trial| matches!(trial.outcome, Some(Outcome::Pruned(_))))
     }
 
     /// The best architectures: completed trials that keep every constraint and that no other such
@@ -85,7 +95,7 @@ impl Study {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Dimension, Metrics, Outcome};
+    use crate::{Dimension, Metrics};
     use rand::Rng;
 
     fn study(values: &[(f64, f64)]) -> Study {

@@ -4,9 +4,15 @@ mod encoding;
 mod fit;
 mod kernel;
 mod likelihood;
+mod observations;
+mod parameters;
 mod process;
+#[cfg(test)]
+mod reference_tests;
 mod warp;
 
-pub(crate) use encoding::Encoding;
-pub(crate) use process::{Belief, GaussianProcess, Observations};
+pub(crate) use encoding::{Codes, Encoding};
+pub(crate) use kernel::Look;
+pub(crate) use observations::Observations;
+pub(crate) use process::{Belief, GaussianProcess};
 pub(crate) use warp::Warp;

@@ -118,7 +118,14 @@ fn with_direction(goal: Goal, up: Option<bool>) -> Goal {
 pub(super) fn constraints(cursor: &Cursor<'_>, names: MetricNames) -> Option<Vec<Constraint>> {
     let table = cursor.table()?;
     let read: Vec<_> = table.entries().iter().map(|(key, value)| constraint(key, value, names)).collect();
-    read.into_iter().collect()
+    let read: Vec<Constraint> = read.into_iter().collect::<Option<_>>()?;
+    match Constraint::check_all(&read) {
+        Ok(()) => Some(read),
+        Err(error) => {
+            cursor.problem(error.into());
+            None
+        }
+    }
 }
 
 fn constraint(key: &str, cursor: &Cursor<'_>, names: MetricNames) -> Option<Constraint> {

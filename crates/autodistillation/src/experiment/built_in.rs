@@ -17,7 +17,7 @@ use serde_json::{Map, Value};
 use crate::config::LayerStack;
 use crate::event::RunEvent;
 use crate::experiment::checkpoint::Checkpoint;
-use crate::experiment::{Experiment, TrialContext, TrialError};
+use crate::experiment::{Experiment, Patience, TrialContext, TrialError};
 use crate::materials::{Materials, Sets};
 use crate::measurement;
 use crate::plan::Plan;
@@ -134,6 +134,12 @@ impl BuiltInExperiment {
         let scheduler = self.scheduler(pupil.network.config());
         let settings = settings(&self.plan);
         for (position, stage) in scheduler.stages().iter().enumerate().skip(pupil.finished.len()) {
+            if position > 0 && position == first_regular(&scheduler) && trial.patience == Patience::LooksEarly
+            {
+                return Err(self
+                    .early_look(&pupil, trial)
+                    .map_or_else(TrialError::failed, TrialError::Waiting));
+            }
             let journal = Journal::new((trial, &self.notes), position, stage.steps);
             let hear = |event: &Event| journal.hear(event);
             let course = self.course(&settings, trial.seed, &hear);
@@ -151,6 +157,17 @@ impl BuiltInExperiment {
             }
         }
         Ok(pupil)
+    }
+
+    /// The quality on the validation set and the costs, before the regular stages.
+    fn early_look(&self, pupil: &Pupil, trial: &TrialContext<'_>) -> Result<Metrics, crate::Error> {
+        let plan = &self.plan.evaluation;
+        let mut metrics = measurement::validation_quality(&pupil.network, &self.materials.sets, plan)?;
+        metrics.extend(measurement::costs(pupil.network.config(), plan.latency.length));
+        if let Some(folder) = trial.folder {
+            write_metrics(folder, &metrics, &pupil.finished)?;
+        }
+        Ok(metrics)
     }
 
     fn course<'a>(
@@ -207,6 +224,12 @@ impl Experiment for BuiltInExperiment {
             .with("parameters", feasible, known(|config, _| cost::parameters(config) as f64))
             .with("flops", feasible, known(|config, length| cost::flops(config, length) as f64))
             .with("size_mb", feasible, known(|config, _| cost::size_mb(config)))
+    }
+
+    fn looks_early(&self) -> bool {
+        let scheduler = self.scheduler(&self.teacher_config);
+        let regular = first_regular(&scheduler);
+        regular > 0 && regular < scheduler.stages().len()
     }
 
     fn build(&self, trial: &TrialContext<'_>) -> Result<Pupil, TrialError> {
@@ -275,6 +298,12 @@ pub fn settings(plan: &Plan) -> TrainingSettings {
             patience: rule.patience,
         }),
     }
+}
+
+/// The position of the first stage that trains the whole network; the number of stages where none does.
+fn first_regular(scheduler: &Scheduler) -> usize {
+    let is_regular = |stage: &autodistillation_distillation::Stage| stage.block.modules().is_empty();
+    scheduler.stages().iter().position(is_regular).unwrap_or(scheduler.stages().len())
 }
 
 /// The encoder layers of a BERT network.

@@ -1,8 +1,9 @@
 //! The real Optuna opens the store; skipped where no Python has it.
 
+use std::path::Path;
 use std::process::Command;
 
-use autodistillation_search::Study;
+use autodistillation_search::{Outcome, Study};
 use serde_json::Value;
 
 use super::StudyStore;
@@ -24,23 +25,46 @@ fn optuna_reads_a_study_while_it_runs_and_finds_the_same_front() {
     let (_folder, path) = folder();
     let mut store = StudyStore::open(&path, &definition()).unwrap();
     steps().iter().for_each(|step| apply(&mut store, step));
-    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/../../scripts/check_optuna.py");
-    let output = Command::new(python).arg(script).arg(&path).output().unwrap();
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    let found: Value = serde_json::from_slice(&output.stdout).unwrap();
-
-    assert_eq!(found["metric_names"], serde_json::json!(["accuracy", "latency"]));
-    assert_eq!(found["directions"], serde_json::json!(["MAXIMIZE", "MINIMIZE"]));
+    let found = seen_by_optuna(&python, &path);
     let states = ["COMPLETE", "COMPLETE", "PRUNED", "FAIL", "FAIL", "RUNNING"];
     assert_eq!(found["states"], serde_json::json!(states));
     assert_eq!(found["values"][1], serde_json::json!([0.75, "inf"]));
-    let study = store.load().unwrap();
-    for (trial, params) in study.trials.iter().zip(found["params"].as_array().unwrap()) {
-        assert_eq!(&serde_json::to_value(&trial.architecture).unwrap(), params);
+    assert_equal(&found, &store.load().unwrap());
+    // Nothing is left running, and the file is closed.
+    let best = [("accuracy", 0.99), ("latency", 0.5)].into_iter().collect();
+    store.finish_trial(5, &Outcome::Completed(best)).unwrap();
+    let ended = store.load().unwrap();
+    drop(store);
+    let found = seen_by_optuna(&python, &path);
+    assert_eq!(found["states"][5], "COMPLETE");
+    assert_equal(&found, &ended);
+}
+
+fn seen_by_optuna(python: &str, path: &Path) -> Value {
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/../../scripts/check_optuna.py");
+    let output = Command::new(python).arg(script).arg(path).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    serde_json::from_slice(&output.stdout).unwrap()
+}
+
+/// That Optuna sees what this program does: goals, parameters, their choices, values and the front.
+fn assert_equal(found: &Value, study: &Study) {
+    assert_eq!(found["metric_names"], serde_json::json!(["accuracy", "latency"]));
+    assert_eq!(found["directions"], serde_json::json!(["MAXIMIZE", "MINIMIZE"]));
+    let choices: serde_json::Map<String, Value> =
+        study.space.dimensions().iter().map(|d| (d.name.clone(), serde_json::json!(d.choices))).collect();
+    assert_eq!(found["params"].as_array().unwrap().len(), study.trials.len());
+    for (at, trial) in study.trials.iter().enumerate() {
+        assert_eq!(found["params"][at], serde_json::to_value(&trial.architecture).unwrap());
+        assert_eq!(found["distributions"][at], Value::Object(choices.clone()));
+        let goals = || study.goals.iter().map(|goal| trial.metrics()?.finite(&goal.metric));
+        if let Some(values) = goals().collect::<Option<Vec<f64>>>() {
+            assert_eq!(found["values"][at], serde_json::json!(values));
+        }
     }
     // Optuna counts a point at infinity as one of the front, this program does not.
     let front: Vec<u64> = numbers(&found["best_trials"]).into_iter().filter(|number| *number != 1).collect();
-    assert_eq!(front, front_numbers(&study));
+    assert_eq!(front, front_numbers(study));
 }
 
 fn numbers(value: &Value) -> Vec<u64> {

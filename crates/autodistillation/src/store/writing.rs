@@ -63,7 +63,33 @@ impl StudyStore {
             rows.set_attribute(trial_id, attribute::STAGES, &json!(rows.stages(trial_id)?))?;
             let mut intermediate = rows.metrics(trial_id, attribute::INTERMEDIATE)?;
             intermediate.extend(record.metrics.iter());
-            rows.set_attribute(trial_id, attribute::INTERMEDIATE, &json!(intermediate))
+            rows.set_attribute(trial_id, attribute::INTERMEDIATE, &json!(intermediate))?;
+            rows.write_intermediate_value(trial_id, record)
+        })
+    }
+
+    /// Whether a trial's end is written.
+    ///
+    /// # Errors
+    /// A trial that was never begun, or a store that cannot be read.
+    pub fn is_ended(&self, number: u32) -> Result<bool, Error> {
+        let row = self.rows().find_trial(number)?;
+        let row = row.ok_or_else(|| Error::UnknownTrial { path: self.rows().path.to_owned(), number })?;
+        Ok(row.state != "RUNNING")
+    }
+
+    /// Has a pruned trial go on; nothing happens to one that runs.
+    ///
+    /// # Errors
+    /// A trial that was never begun or that ended otherwise, or a store that cannot be written.
+    pub fn reopen_trial(&mut self, number: u32) -> Result<(), Error> {
+        self.write(|rows| match rows.find_trial(number)? {
+            Some(row) if row.state == "PRUNED" => {
+                let reopen =
+                    "UPDATE trials SET state = 'RUNNING', datetime_complete = NULL WHERE trial_id = ?1";
+                rows.execute(reopen, [row.trial_id]).map(|_| ())
+            }
+            _ => rows.running_trial(number).map(|_| ()),
         })
     }
 
@@ -203,6 +229,17 @@ impl Rows<'_> {
         let rest: Metrics = metrics.iter().filter(|(name, _)| !is_goal(name)).collect();
         self.set_attribute(trial_id, attribute::METRICS, &json!(rest))?;
         Ok("COMPLETE")
+    }
+
+    /// The first goal that a stage has a finite value of, as Optuna's intermediate value at that step.
+    fn write_intermediate_value(&self, trial_id: i64, record: &StageRecord) -> Result<(), Error> {
+        let value = self.definition.goals.iter().find_map(|goal| record.metrics.finite(&goal.metric));
+        let Some(value) = value else { return Ok(()) };
+        let upsert = "INSERT INTO trial_intermediate_values (trial_id, step, intermediate_value, intermediate_value_type)
+            VALUES (?1, ?2, ?3, 'FINITE')
+            ON CONFLICT (trial_id, step) DO UPDATE SET intermediate_value = excluded.intermediate_value";
+        self.execute(upsert, (trial_id, record.stage, value))?;
+        Ok(())
     }
 
     pub fn set_attribute(&self, trial_id: i64, key: &str, value: &Value) -> Result<(), Error> {

@@ -219,6 +219,9 @@ fn names_outside_a_closed_set_are_answered_with_the_valid_ones() {
         search_problem("constraints: {latency: 8}")
             .contains("`latency` is not a constraint: write `max_METRIC`")
     );
+    assert!(search_problem("constraints: {min_accuracy: 0.9, max_accuracy: 0.8}").ends_with(
+        "no `accuracy` is at least 0.9 and at most 0.8: loosen or remove one of the two constraints"
+    ));
     assert!(
         search_problem("constraints: {max_latency_ms: fast}")
             .contains("the bound of `max_latency_ms` is `fast`")

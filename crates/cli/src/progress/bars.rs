@@ -60,6 +60,10 @@ impl Bars {
                 state.running.insert(*number, (bar, Pace::new(*steps, Instant::now())));
             }
             RunEvent::Training { number, event } => self.train(&mut state, *number, event),
+            RunEvent::TrialWaiting { number, early } => {
+                remove_training(&mut state, *number);
+                self.keep(&format!("trial {number} {}", phrases::waiting(early, &self.goals)));
+            }
             RunEvent::TrialFinished { number, outcome } => {
                 remove_training(&mut state, *number);
                 self.keep(&format!("trial {number} {}", phrases::outcome(outcome, &self.goals)));

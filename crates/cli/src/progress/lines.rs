@@ -68,6 +68,10 @@ impl State {
                 Some(format!("{}: {architecture} ({steps} steps)", self.name(*number)))
             }
             RunEvent::Training { number, event } => self.training(*number, event, now),
+            RunEvent::TrialWaiting { number, early } => {
+                self.running.remove(number);
+                Some(format!("{} {}", self.name(*number), phrases::waiting(early, goals)))
+            }
             RunEvent::TrialFinished { number, outcome } => {
                 self.running.remove(number);
                 self.finished += 1;

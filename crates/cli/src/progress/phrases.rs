@@ -2,7 +2,7 @@
 
 use autodistillation::distillation::{StageEnd, StageReport};
 use autodistillation::report::{shown_duration, shown_metric};
-use autodistillation::search::Outcome;
+use autodistillation::search::{Metrics, Outcome};
 
 use super::pace::Moment;
 
@@ -37,11 +37,19 @@ pub fn stage(report: &StageReport) -> String {
 
 /// `completed: accuracy 82.22 %, latency 2.63 ms`
 pub fn outcome(outcome: &Outcome, goals: &[String]) -> String {
-    let (word, metrics) = match outcome {
-        Outcome::Completed(metrics) => ("completed", metrics),
-        Outcome::Pruned(metrics) => ("pruned", metrics),
-        Outcome::Failed(reason) => return format!("failed: {reason}"),
-    };
+    match outcome {
+        Outcome::Completed(metrics) => measured("completed", metrics, goals),
+        Outcome::Pruned(metrics) => measured("pruned", metrics, goals),
+        Outcome::Failed(reason) => format!("failed: {reason}"),
+    }
+}
+
+/// `waits after its flash stages: accuracy 71.03 %`
+pub fn waiting(early: &Metrics, goals: &[String]) -> String {
+    measured("waits after its flash stages", early, goals)
+}
+
+fn measured(word: &str, metrics: &Metrics, goals: &[String]) -> String {
     let wanted = |name: &str| goals.is_empty() || goals.iter().any(|goal| goal == name);
     let shown = metrics.iter().filter(|(name, _)| wanted(name));
     let shown: Vec<String> =
@@ -51,8 +59,6 @@ pub fn outcome(outcome: &Outcome, goals: &[String]) -> String {
 
 #[cfg(test)]
 mod tests {
-    use autodistillation::search::Metrics;
-
     use super::*;
 
     #[test]
@@ -89,6 +95,10 @@ mod tests {
         let of = |goals: &[String]| outcome(&Outcome::Completed(metrics.clone()), goals);
         assert_eq!(of(&["accuracy".to_owned()]), "completed: accuracy 50.00 %");
         assert_eq!(of(&[]), "completed: accuracy 50.00 %, loss 1.000");
+        assert_eq!(
+            waiting(&metrics, &["accuracy".to_owned()]),
+            "waits after its flash stages: accuracy 50.00 %"
+        );
         assert_eq!(outcome(&Outcome::Failed("loss is NaN".to_owned()), &[]), "failed: loss is NaN");
     }
 }

@@ -1,6 +1,6 @@
 //! By how much a goal is expected to exceed each level of the front.
 
-use super::normal::expected_excess;
+use super::student::expected_excess;
 use crate::surrogate::{Belief, Warp};
 
 /// What is believed of one goal: how its beliefs read, and the levels of interest.
@@ -17,8 +17,6 @@ pub(crate) struct ExcessTable {
 struct Piece {
     /// The surrogate's value at the lower end.
     warped_start: f64,
-    /// The surrogate's value at the upper end; infinite for the topmost piece.
-    warped_end: f64,
     /// The goal's units in one unit of the surrogate.
     scale: f64,
     /// Whether the lower end is a level (the next one down) rather than only a bend.
@@ -56,16 +54,14 @@ impl ExcessTable {
     }
 
     /// ∫ₜ^∞ P(Y > u) du, piece by piece from the top: over a linear piece the integrand is
-    /// Φ((μ − w(u)) / σ), whose integral is closed.
+    /// F((μ − w(u)) / σ), whose integral is closed.
     fn integrate(&self, belief: Belief, excess: &mut [f64]) {
-        let standard = |warped: f64| (belief.mean - warped) / belief.deviation;
         let mut slots = excess[..self.levels.len()].iter_mut().rev();
-        let mut total = 0.0;
+        let (mut total, mut above) = (0.0, 0.0);
         for piece in &self.pieces {
-            let above =
-                if piece.warped_end.is_finite() { expected_excess(standard(piece.warped_end)) } else { 0.0 };
-            let gained = expected_excess(standard(piece.warped_start)) - above;
-            total += belief.deviation * piece.scale * gained.max(0.0);
+            let below = expected_excess((belief.mean - piece.warped_start) / belief.deviation);
+            total += belief.deviation * piece.scale * (below - above).max(0.0);
+            above = below;
             if piece.ends_at_level
                 && let Some(slot) = slots.next()
             {
@@ -81,18 +77,12 @@ fn pieces(levels: &[f64], warp: &Warp) -> Vec<Piece> {
         levels.iter().copied().chain(warp.bends().filter(|&bend| bend > lowest)).collect();
     edges.sort_by(|a, b| b.total_cmp(a));
     edges.dedup();
-    let mut upper = f64::INFINITY;
     edges
         .into_iter()
-        .map(|edge| {
-            let warped_end = if upper.is_finite() { warp.forward(upper) } else { f64::INFINITY };
-            upper = edge;
-            Piece {
-                warped_start: warp.forward(edge),
-                warped_end,
-                scale: 1.0 / warp.slope_above(edge),
-                ends_at_level: levels.contains(&edge),
-            }
+        .map(|edge| Piece {
+            warped_start: warp.forward(edge),
+            scale: 1.0 / warp.slope_above(edge),
+            ends_at_level: levels.contains(&edge),
         })
         .collect()
 }

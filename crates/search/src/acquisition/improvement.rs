@@ -8,7 +8,7 @@ use crate::surrogate::Warp;
 ///
 /// The region that the front leaves free is cut into boxes; within a box the growth is the product
 /// over goals of (min(Yᵢ, uᵢ) − lᵢ)⁺, and independence makes the expectation of the product the
-/// product of expectations, each closed for a normal goal and exact for a known one. With one goal
+/// product of expectations, each closed for a learned goal and exact for a known one. With one goal
 /// this is expected improvement; with two, the strips of Yang et al., "Efficient computation of
 /// expected hypervolume improvement using box decomposition algorithms" (2019).
 #[derive(Debug, Clone)]
@@ -68,22 +68,28 @@ mod tests {
         Warp::learn(&[-30.0, -2.0, -1.0, 0.0, 0.5, 1.0, 1.5, 2.0])
     }
 
+    /// Box–Muller.
     fn standard_normal(rng: &mut ChaCha8Rng) -> f64 {
-        // Box–Muller.
         let (a, b): (f64, f64) = (rng.random_range(f64::EPSILON..1.0), rng.random_range(0.0..1.0));
         (-2.0 * a.ln()).sqrt() * (std::f64::consts::TAU * b).cos()
+    }
+
+    /// t with five degrees of freedom, scaled to variance 1.
+    fn standard_student(rng: &mut ChaCha8Rng) -> f64 {
+        let chi_squared: f64 = (0..5).map(|_| standard_normal(rng).powi(2)).sum();
+        standard_normal(rng) * (3.0 / chi_squared).sqrt()
     }
 
     fn by_sampling(front: &[Vec<f64>], reference: &[f64], marginals: &[Marginal], warp: &Warp) -> f64 {
         let mut rng = ChaCha8Rng::seed_from_u64(7);
         let before = hypervolume(front, reference);
-        let draws = 20_000;
+        let draws = 40_000;
         let total: f64 = (0..draws)
             .map(|_| {
                 let point = marginals.iter().map(|marginal| match marginal {
                     Marginal::Known(value) => *value,
                     Marginal::Learned(belief) => {
-                        warp.backward(belief.mean + belief.deviation * standard_normal(&mut rng))
+                        warp.backward(belief.mean + belief.deviation * standard_student(&mut rng))
                     }
                 });
                 let mut grown = front.to_vec();
@@ -117,7 +123,7 @@ mod tests {
             let reference = vec![-3.0; marginals.len()];
             let exact = Improvement::new(&front, &reference, &vec![Some(&warp); marginals.len()]).expected(&marginals);
             let sampled = by_sampling(&front, &reference, &marginals, &warp);
-            let tolerance = 0.04 * (1.0 + sampled.abs());
+            let tolerance = 0.06 * (1.0 + sampled.abs());
             prop_assert!((exact - sampled).abs() < tolerance, "{exact} against {sampled}");
         }
     }

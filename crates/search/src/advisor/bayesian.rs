@@ -14,7 +14,9 @@ use crate::{Architecture, Error};
 use outlook::Outlook;
 
 /// How many untried points are scored at most; from more, as many are drawn and then climbed from.
-const SCORED: usize = 100_000;
+const SCORED: usize = 1_000_000;
+/// A trial is trained to the end only where that is expected to enlarge the hypervolume by this share.
+const LEAST_GROWTH: f64 = 1e-4;
 /// How many of the best points a local search starts from, where a space is too large to list.
 const LOCAL_STARTS: usize = 8;
 /// How many improving steps each local search may take.
@@ -24,12 +26,12 @@ const LOCAL_STEPS: usize = 12;
 ///
 /// Each metric that has to be learned gets a Gaussian process; known metrics are taken as exact.
 /// The improvement is exact for any number of goals (plain expected improvement for one) and
-/// evaluated at *every* untried point, up to 100,000; beyond that at as many random ones and along
+/// evaluated at *every* untried point, up to a million; in a larger space at the listed sample and along
 /// climbs from the best of them and from the front, one dimension at a time. It is multiplied by
 /// the probability of keeping the constraints and of not failing, the latter from a Gaussian
 /// process over what worked and what failed. Pending trials count as having their expected values
-/// (kriging believer). A pruned trial counts with its score so far, mapped to a final one by the
-/// line through the trials that have both.
+/// (kriging believer). Early values, such as those of a pruned trial, are a second output of the
+/// process, correlated with the final one.
 ///
 /// The first trials are spread over the space instead: each is, among random points, the one
 /// farthest from all others (Mitchell's best candidate).
@@ -46,6 +48,11 @@ impl BayesianAdvisor {
         let usual = default_initial_trials(dimensions);
         Self { initial_trials: Some(usual.min(max_trials.div_ceil(3)).max(2)) }
     }
+
+    fn initial(&self, request: &Proposal<'_>) -> usize {
+        let dimensions = request.feasible.space().dimensions().len();
+        self.initial_trials.unwrap_or_else(|| default_initial_trials(dimensions)) as usize
+    }
 }
 
 impl Advisor for BayesianAdvisor {
@@ -59,11 +66,9 @@ impl Advisor for BayesianAdvisor {
             return Err(Error::NoGoals);
         }
         let untried = request.untried();
-        let dimensions = request.feasible.space().dimensions().len();
-        let initial = self.initial_trials.unwrap_or_else(|| default_initial_trials(dimensions));
         let chosen = if untried.is_empty() {
             draw(request, rng)
-        } else if request.study.trials.len() < initial as usize {
+        } else if request.study.trials.len() < self.initial(request) {
             Some(design::spread(request, &untried, rng))
         } else {
             match Outlook::new(request, rng)? {
@@ -73,6 +78,38 @@ impl Advisor for BayesianAdvisor {
         };
         Ok(chosen.and_then(|index| request.feasible.space().architecture_at(index)))
     }
+
+    /// The pruned trial with the largest expected improvement, where no untried architecture has a
+    /// larger one: whatever is best is looked at first, and trained once it still is the best.
+    fn promote(
+        &self,
+        request: &Proposal<'_>,
+        remaining: u32,
+        rng: &mut ChaCha8Rng,
+    ) -> Result<Option<u32>, Error> {
+        request.check()?;
+        let pruned: Vec<(u32, u64)> = request
+            .study
+            .pruned()
+            .filter_map(|trial| Some((trial.number, request.feasible.space().index_of(&trial.architecture)?)))
+            .collect();
+        let Some(&(oldest, _)) = pruned.first() else { return Ok(None) };
+        let started = request.study.completed().count() + request.study.pending().count();
+        if started < self.initial(request) {
+            return Ok(Some(oldest));
+        }
+        let Some(outlook) = Outlook::new(request, rng)? else { return Ok(Some(oldest)) };
+        let indices: Vec<u64> = pruned.iter().map(|(_, index)| *index).collect();
+        let scores = outlook.scores(&indices);
+        let rival = if remaining > 0 { highest(&outlook.scores(&request.untried())) } else { 0.0 };
+        let threshold = rival.max(LEAST_GROWTH * outlook.volume());
+        let best = (0..scores.len()).max_by(|&a, &b| scores[a].total_cmp(&scores[b]));
+        Ok(best.filter(|&at| scores[at] >= threshold).map(|at| pruned[at].0))
+    }
+}
+
+fn highest(scores: &[f64]) -> f64 {
+    scores.iter().copied().fold(0.0, f64::max)
 }
 
 fn default_initial_trials(dimensions: usize) -> u32 {

@@ -1,5 +1,7 @@
 //! How far apart two choices of a dimension are.
 
+use std::ops::Range;
+
 use crate::{Dimension, SearchSpace};
 
 /// What kind of quantity a dimension holds.
@@ -22,6 +24,9 @@ pub(crate) struct Feature {
     pub(crate) squared_distances: Vec<f64>,
 }
 
+/// Neighbouring features are looked up together while they have no more combinations than this.
+const LARGEST_GROUP: usize = 1024;
+
 /// The dimensions that vary, with their distances.
 ///
 /// Numbers lie on a logarithmic scale where all are positive and on a linear one otherwise:
@@ -30,19 +35,45 @@ pub(crate) struct Feature {
 #[derive(Debug, Clone)]
 pub(crate) struct Encoding {
     pub(crate) features: Vec<Feature>,
+    /// Ranges of features whose choices are numbered together.
+    pub(crate) groups: Vec<Range<usize>>,
+}
+
+/// Points as one number a group: the combination of that group's choices, the last feature fastest.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Codes {
+    /// One column a group.
+    pub(crate) columns: Vec<Vec<u32>>,
+    pub(crate) points: usize,
 }
 
 impl Encoding {
     pub(crate) fn new(space: &SearchSpace) -> Self {
         let varying =
             space.dimensions().iter().enumerate().filter(|(_, dimension)| dimension.choices.len() > 1);
-        Self { features: varying.map(|(position, dimension)| feature(position, dimension)).collect() }
+        let features: Vec<Feature> =
+            varying.map(|(position, dimension)| feature(position, dimension)).collect();
+        Self { groups: groups(&features), features }
     }
 
     /// The positions of the varying dimensions' choices.
     pub(crate) fn point(&self, space: &SearchSpace, index: u64) -> Vec<usize> {
         let digits = space.digits(index);
         self.features.iter().map(|feature| digits[feature.position]).collect()
+    }
+
+    /// The codes of points given by their numbers in grid order.
+    pub(crate) fn codes(&self, space: &SearchSpace, indices: &[u64]) -> Codes {
+        let mut columns = vec![Vec::with_capacity(indices.len()); self.groups.len()];
+        for &index in indices {
+            let digits = space.digits(index);
+            for (column, group) in columns.iter_mut().zip(&self.groups) {
+                let number =
+                    |code: usize, feature: &Feature| code * feature.choices + digits[feature.position];
+                column.push(self.features[group.clone()].iter().fold(0, number) as u32);
+            }
+        }
+        Codes { columns, points: indices.len() }
     }
 
     /// The squared distance between two points, every dimension counting alike.
@@ -54,6 +85,24 @@ impl Encoding {
             .map(|(feature, (&a, &b))| feature.squared_distances[a * feature.choices + b])
             .sum()
     }
+}
+
+fn groups(features: &[Feature]) -> Vec<Range<usize>> {
+    let mut groups: Vec<Range<usize>> = Vec::new();
+    let mut combinations = LARGEST_GROUP;
+    for (at, feature) in features.iter().enumerate() {
+        match groups.last_mut() {
+            Some(group) if combinations * feature.choices <= LARGEST_GROUP => {
+                group.end = at + 1;
+                combinations *= feature.choices;
+            }
+            _ => {
+                groups.push(at..at + 1);
+                combinations = feature.choices;
+            }
+        }
+    }
+    groups
 }
 
 fn feature(position: usize, dimension: &Dimension) -> Feature {

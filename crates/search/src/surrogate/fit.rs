@@ -9,13 +9,16 @@ use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 
 use super::encoding::Encoding;
-use super::kernel::Layout;
 use super::likelihood::{self, Density};
-use super::process::Observations;
+use super::observations::Observations;
+use super::parameters::Layout;
 
+/// Hyper-parameters are fitted to this many observations at most, spread over all.
+const FITTED: usize = 200;
+const ITERATIONS: u64 = 30;
 /// The prior's centre and this many draws around it are starting points.
 const RANDOM_STARTS: usize = 2;
-const ITERATIONS: u64 = 30;
+
 const MEMORY: usize = 7;
 
 /// The log hyper-parameters of the highest posterior density found; `None` where no start could
@@ -25,6 +28,7 @@ pub(crate) fn fit(
     observations: &Observations,
     rng: &mut ChaCha8Rng,
 ) -> Option<Vec<f64>> {
+    let observations = &observations.thinned(FITTED);
     let problem = Problem { encoding, observations, best: RefCell::default(), latest: RefCell::default() };
     for start in starts(encoding, rng) {
         let solver = LBFGS::new(MoreThuenteLineSearch::new(), MEMORY);

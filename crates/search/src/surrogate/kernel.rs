@@ -1,81 +1,69 @@
 //! The covariance of the surrogate, tabulated over the choices.
 
 use super::encoding::{Encoding, Feature, Kind};
-
-/// The hyper-parameters as logarithms, in the order: one length scale and one main-effect variance
-/// a feature, then the variance of the joint effect, then the variance of the noise.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Layout {
-    pub(crate) features: usize,
-}
-
-/// Gaussian priors on the logarithms: where each lies and how far it may stray.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Prior {
-    pub(crate) mean: f64,
-    pub(crate) deviation: f64,
-}
+use super::parameters::Layout;
 
 /// The variance of the unknown mean; outputs are standardised, so 1 is already generous.
 const CONSTANT_VARIANCE: f64 = 1.0;
 /// Keeps matrices regular even where the noise is estimated as nothing.
 const LEAST_NOISE: f64 = 1e-6;
 
-impl Layout {
-    pub(crate) fn len(self) -> usize {
-        2 * self.features + 2
-    }
-
-    pub(crate) fn length_scale(self, feature: usize) -> usize {
-        feature
-    }
-
-    pub(crate) fn main_effect(self, feature: usize) -> usize {
-        self.features + feature
-    }
-
-    pub(crate) fn joint_effect(self) -> usize {
-        2 * self.features
-    }
-
-    pub(crate) fn noise(self) -> usize {
-        2 * self.features + 1
-    }
-
-    /// Log-normal priors: length scales grow with the square root of the number of features, so
-    /// that prior correlations do not vanish in many dimensions; main effects share a variance of
-    /// one half; the noise is small but not excluded.
-    pub(crate) fn priors(self) -> Vec<Prior> {
-        let count = self.features.max(1) as f64;
-        let mut priors = vec![Prior { mean: 0.5 * count.ln(), deviation: 1.0 }; self.features];
-        priors.extend(vec![Prior { mean: (0.5 / count).ln(), deviation: 1.5 }; self.features]);
-        priors.push(Prior { mean: 0.5f64.ln(), deviation: 1.0 });
-        priors.push(Prior { mean: 1e-3f64.ln(), deviation: 1.5 });
-        priors
-    }
+/// Which of two correlated outputs a value belongs to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Look {
+    /// The value after the whole training.
+    Final,
+    /// The cheaper value on the way there.
+    Early,
 }
 
-/// k(x, x′) = c + Σ_d a_d κ_d(x_d, x′_d) + s · M(Σ_d (x_d − x′_d)² / ℓ_d²) as tables over choices.
+/// k(x, x′) = c + Σ_d z_d + p Σ_{d<e} z_d z_e + s Π_d m_d, as tables over choices.
 ///
-/// M is the Matérn 5/2 correlation as a function of the squared distance. κ_d is the same for a
-/// numeric dimension and overlap (1 where equal, else 0) for a categorical one, whose squared
-/// distance in the joint term is 0 or 1 over ℓ_d²: a Hamming distance with a weight a dimension.
+/// z_d = a_d κ_d is the main effect of one dimension, the second sum the interaction of pairs
+/// (Duvenaud et al., "Additive Gaussian Processes", 2011), the product the joint effect of all.
+/// κ_d and m_d are Matérn 5/2 correlations with length scale ℓ_d for a numeric dimension; for a
+/// categorical one, κ_d is overlap (1 where equal, else 0) and m_d is 1 where equal, else
+/// exp(−1/ℓ_d²). Two looks at different outputs have ρ times that covariance (the intrinsic model of
+/// coregionalisation: Bonilla et al., "Multi-task Gaussian Process Prediction", 2007).
 #[derive(Debug, Clone)]
 pub(crate) struct KernelTables {
     features: Vec<FeatureTables>,
-    pub(crate) joint_variance: f64,
-    pub(crate) noise_variance: f64,
+    pair_strength: f64,
+    joint_variance: f64,
+    correlation: f64,
+    noise_variances: [f64; 2],
     diagonal: f64,
 }
 
 /// All (choices, choices), row-major.
 #[derive(Debug, Clone)]
-pub(crate) struct FeatureTables {
+struct FeatureTables {
     choices: usize,
-    scaled_distances: Vec<f64>,
-    main_effects: Vec<f64>,
-    /// The main effects' derivative by the logarithm of the length scale.
-    main_effect_slopes: Vec<f64>,
+    cells: Vec<Cell>,
+}
+
+/// What one dimension contributes for a pair of choices.
+#[derive(Debug, Clone, Copy)]
+struct Cell {
+    /// z.
+    main: f64,
+    /// ∂z / ∂ log ℓ.
+    main_slope: f64,
+    /// m.
+    joint: f64,
+    /// ∂ log m / ∂ log ℓ.
+    joint_log_slope: f64,
+}
+
+/// What several dimensions contribute together for a pair of choices.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Part {
+    /// Σ z.
+    main: f64,
+    /// Σ z².
+    square: f64,
+    /// Π m.
+    joint: f64,
 }
 
 impl KernelTables {
@@ -85,15 +73,18 @@ impl KernelTables {
             let length_scale = parameters[layout.length_scale(at)].exp();
             FeatureTables::new(feature, length_scale, parameters[layout.main_effect(at)].exp())
         };
-        let features: Vec<FeatureTables> = encoding.features.iter().enumerate().map(tabulate).collect();
-        let joint_variance = parameters[layout.joint_effect()].exp();
-        let main: f64 = features.iter().map(|feature| feature.main_effects[0]).sum();
-        Self {
-            diagonal: CONSTANT_VARIANCE + main + joint_variance,
-            noise_variance: LEAST_NOISE + parameters[layout.noise()].exp(),
-            features,
-            joint_variance,
-        }
+        let noise = |look| LEAST_NOISE + parameters[layout.noise(look)].exp();
+        let mut tables = Self {
+            features: encoding.features.iter().enumerate().map(tabulate).collect(),
+            pair_strength: parameters[layout.pair_strength()].exp(),
+            joint_variance: parameters[layout.joint_variance()].exp(),
+            correlation: logistic(parameters[layout.correlation()]),
+            noise_variances: [noise(Look::Final), noise(Look::Early)],
+            diagonal: 0.0,
+        };
+        let origin = vec![0; tables.features.len()];
+        tables.diagonal = tables.covariance(&origin, &origin);
+        tables
     }
 
     /// k(x, x), the same for every x.
@@ -101,73 +92,133 @@ impl KernelTables {
         self.diagonal
     }
 
-    /// k(x, x′) without noise.
-    pub(crate) fn covariance(&self, a: &[usize], b: &[usize]) -> f64 {
-        let (mut distance, mut main) = (0.0, CONSTANT_VARIANCE);
-        for (feature, (&a, &b)) in self.features.iter().zip(a.iter().zip(b)) {
-            let cell = a * feature.choices + b;
-            distance += feature.scaled_distances[cell];
-            main += feature.main_effects[cell];
-        }
-        main + self.joint_variance * matern(distance)
-    }
-
-    /// Adds `weight` · ∂k(x, x′)/∂(log hyper-parameter) to every entry of `gradient` but the noise's.
-    pub(crate) fn add_gradient(&self, a: &[usize], b: &[usize], weight: f64, gradient: &mut [f64]) {
-        let layout = Layout { features: self.features.len() };
-        let cells =
-            self.features.iter().zip(a.iter().zip(b)).map(|(feature, (&a, &b))| a * feature.choices + b);
-        let distance: f64 = self
-            .features
-            .iter()
-            .zip(cells.clone())
-            .map(|(feature, cell)| feature.scaled_distances[cell])
-            .sum();
-        let slope = weight * self.joint_variance * matern_slope(distance);
-        for (at, (feature, cell)) in self.features.iter().zip(cells).enumerate() {
-            // The scaled distance goes as ℓ⁻², so its derivative by log ℓ is −2 times itself.
-            gradient[layout.length_scale(at)] +=
-                -2.0 * feature.scaled_distances[cell] * slope + weight * feature.main_effect_slopes[cell];
-            gradient[layout.main_effect(at)] += weight * feature.main_effects[cell];
-        }
-        gradient[layout.joint_effect()] += weight * self.joint_variance * matern(distance);
+    /// The variance of what a measurement adds.
+    pub(crate) fn noise_variance(&self, look: Look) -> f64 {
+        self.noise_variances[look as usize]
     }
 
     /// The noise variance's derivative by its logarithm.
-    pub(crate) fn noise_slope(&self) -> f64 {
-        self.noise_variance - LEAST_NOISE
+    pub(crate) fn noise_slope(&self, look: Look) -> f64 {
+        self.noise_variances[look as usize] - LEAST_NOISE
+    }
+
+    /// By how much the covariance of two looks shrinks where they differ.
+    pub(crate) fn agreement(&self, a: Look, b: Look) -> f64 {
+        if a == b { 1.0 } else { self.correlation }
+    }
+
+    /// The derivative of the correlation by its parameter.
+    pub(crate) fn correlation_slope(&self) -> f64 {
+        self.correlation * (1.0 - self.correlation)
+    }
+
+    /// k(x, x′) of two looks at one output, without noise.
+    pub(crate) fn covariance(&self, a: &[usize], b: &[usize]) -> f64 {
+        let pairs = self.features.iter().zip(a.iter().zip(b));
+        self.combine(pairs.fold(Part::EMPTY, |part, (feature, (&a, &b))| part.and(feature.cell(a, b))))
+    }
+
+    /// The covariance of what all dimensions contribute.
+    pub(super) fn combine(&self, part: Part) -> f64 {
+        let pairs = 0.5 * (part.main * part.main - part.square);
+        CONSTANT_VARIANCE + part.main + self.pair_strength * pairs + self.joint_variance * part.joint
+    }
+
+    /// What the features of a range contribute between fixed choices and every combination of
+    /// choices, the last feature changing fastest.
+    pub(super) fn parts(&self, range: std::ops::Range<usize>, choices: &[usize]) -> Vec<Part> {
+        self.features[range.clone()].iter().zip(&choices[range]).fold(
+            vec![Part::EMPTY],
+            |parts, (feature, &a)| {
+                let extend = |part: Part| (0..feature.choices).map(move |b| part.and(feature.cell(a, b)));
+                parts.into_iter().flat_map(extend).collect()
+            },
+        )
+    }
+
+    /// Adds `weight` · ∂k(x, x′)/∂(log hyper-parameter) to the entries of the kernel's own.
+    pub(crate) fn add_gradient(&self, a: &[usize], b: &[usize], weight: f64, gradient: &mut [f64]) {
+        let layout = Layout { features: self.features.len() };
+        let cells =
+            || self.features.iter().zip(a.iter().zip(b)).map(|(feature, (&a, &b))| feature.cell(a, b));
+        let part = cells().fold(Part::EMPTY, Part::and);
+        let joint = weight * self.joint_variance * part.joint;
+        for (at, cell) in cells().enumerate() {
+            let by_main = weight * (1.0 + self.pair_strength * (part.main - cell.main));
+            gradient[layout.length_scale(at)] += cell.main_slope * by_main + joint * cell.joint_log_slope;
+            gradient[layout.main_effect(at)] += cell.main * by_main;
+        }
+        let pairs = 0.5 * (part.main * part.main - part.square);
+        gradient[layout.pair_strength()] += weight * self.pair_strength * pairs;
+        gradient[layout.joint_variance()] += joint;
+    }
+}
+
+impl Part {
+    pub(super) const EMPTY: Self = Self { main: 0.0, square: 0.0, joint: 1.0 };
+
+    fn and(self, cell: Cell) -> Self {
+        Self {
+            main: self.main + cell.main,
+            square: self.square + cell.main * cell.main,
+            joint: self.joint * cell.joint,
+        }
+    }
+
+    /// What two disjoint sets of dimensions contribute together.
+    pub(super) fn with(self, other: Self) -> Self {
+        Self {
+            main: self.main + other.main,
+            square: self.square + other.square,
+            joint: self.joint * other.joint,
+        }
     }
 }
 
 impl FeatureTables {
     fn new(feature: &Feature, length_scale: f64, variance: f64) -> Self {
-        let scaled = |distance: &f64| distance / length_scale.powi(2);
-        let scaled_distances: Vec<f64> = feature.squared_distances.iter().map(scaled).collect();
-        let (main_effects, main_effect_slopes) = match feature.kind {
-            Kind::Numeric => scaled_distances
-                .iter()
-                .map(|&distance| {
-                    (variance * matern(distance), variance * matern_slope(distance) * -2.0 * distance)
-                })
-                .unzip(),
-            Kind::Categorical => {
-                feature.squared_distances.iter().map(|distance| (variance * (1.0 - distance), 0.0)).unzip()
+        let tabulate = |&squared_distance: &f64| {
+            let distance = squared_distance / length_scale.powi(2);
+            match feature.kind {
+                Kind::Numeric => {
+                    let (main, log_slope) = (variance * matern(distance), -2.0 * matern_log_slope(distance));
+                    Cell {
+                        main,
+                        main_slope: main * log_slope,
+                        joint: main / variance,
+                        joint_log_slope: log_slope,
+                    }
+                }
+                Kind::Categorical => Cell {
+                    main: variance * (1.0 - squared_distance),
+                    main_slope: 0.0,
+                    joint: (-distance).exp(),
+                    joint_log_slope: 2.0 * distance,
+                },
             }
         };
-        Self { choices: feature.choices, scaled_distances, main_effects, main_effect_slopes }
+        Self { choices: feature.choices, cells: feature.squared_distances.iter().map(tabulate).collect() }
+    }
+
+    fn cell(&self, a: usize, b: usize) -> Cell {
+        self.cells[a * self.choices + b]
     }
 }
 
-/// Matérn 5/2 of a squared distance: (1 + √5 r + 5 r²/3) exp(−√5 r).
+/// Matérn 5/2 of a squared distance q: (1 + √(5q) + 5q/3) exp(−√(5q)).
 fn matern(squared_distance: f64) -> f64 {
     let scaled = (5.0 * squared_distance).sqrt();
     (1.0 + scaled + scaled * scaled / 3.0) * (-scaled).exp()
 }
 
-/// Its derivative by the squared distance: −5/6 (1 + √5 r) exp(−√5 r).
-fn matern_slope(squared_distance: f64) -> f64 {
+/// The derivative of its logarithm by log q: −(5q/6) (1 + √(5q)) / (1 + √(5q) + 5q/3).
+fn matern_log_slope(squared_distance: f64) -> f64 {
     let scaled = (5.0 * squared_distance).sqrt();
-    -5.0 / 6.0 * (1.0 + scaled) * (-scaled).exp()
+    -scaled * scaled / 6.0 * (1.0 + scaled) / (1.0 + scaled + scaled * scaled / 3.0)
+}
+
+fn logistic(value: f64) -> f64 {
+    1.0 / (1.0 + (-value).exp())
 }
 
 #[cfg(test)]
@@ -176,11 +227,11 @@ mod tests {
 
     #[test]
     fn the_slope_of_the_matern_is_its_derivative() {
-        for distance in [1e-3, 0.1, 1.0, 9.0] {
-            let step = 1e-6 * distance;
-            let numeric = (matern(distance + step) - matern(distance - step)) / (2.0 * step);
-            assert!((numeric - matern_slope(distance)).abs() < 1e-6 * matern_slope(distance).abs());
+        for distance in [1e-3f64, 0.1, 1.0, 9.0] {
+            let moved = |step: f64| matern((distance.ln() + step).exp()).ln();
+            let numeric = (moved(1e-6) - moved(-1e-6)) / 2e-6;
+            assert!((numeric - matern_log_slope(distance)).abs() < 1e-6 * numeric.abs());
         }
-        assert_eq!(matern(0.0), 1.0);
+        assert_eq!((matern(0.0), matern_log_slope(0.0)), (1.0, 0.0));
     }
 }

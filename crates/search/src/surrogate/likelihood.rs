@@ -1,10 +1,12 @@
 //! The posterior density of the hyper-parameters, with its gradient.
 
-use nalgebra::{Cholesky, DMatrix, DVector, Dyn};
+use faer::linalg::solvers::{DenseSolveCore, Llt, Solve};
+use faer::{Col, Mat, Side};
 
 use super::encoding::Encoding;
-use super::kernel::{KernelTables, Layout};
-use super::process::Observations;
+use super::kernel::KernelTables;
+use super::observations::Observations;
+use super::parameters::Layout;
 
 /// Logarithms beyond this are treated as this, so that no step of an optimiser overflows.
 const LARGEST_LOGARITHM: f64 = 12.0;
@@ -17,17 +19,21 @@ pub(crate) struct Density {
 }
 
 /// The covariance of the observations, factored; with jitter where rounding needs it.
-pub(crate) fn factor(tables: &KernelTables, points: &[Vec<usize>]) -> Option<Cholesky<f64, Dyn>> {
-    let count = points.len();
-    let covariance = DMatrix::from_fn(count, count, |row, column| {
-        if row < column { 0.0 } else { tables.covariance(&points[row], &points[column]) }
-    });
-    [0.0, 1e-8, 1e-6, 1e-4].into_iter().find_map(|jitter| {
-        let mut lower = covariance.clone();
-        for at in 0..count {
-            lower[(at, at)] += tables.noise_variance + jitter * tables.diagonal();
+pub(crate) fn factor(tables: &KernelTables, observations: &Observations) -> Option<Llt<f64>> {
+    let Observations { points, looks, .. } = observations;
+    let mut covariance = Mat::<f64>::zeros(points.len(), points.len());
+    for column in 0..points.len() {
+        for row in column..points.len() {
+            let agreement = tables.agreement(looks[row], looks[column]);
+            covariance[(row, column)] = agreement * tables.covariance(&points[row], &points[column]);
         }
-        Cholesky::new(lower)
+        covariance[(column, column)] += tables.noise_variance(looks[column]);
+    }
+    [0.0, 1e-8, 1e-6, 1e-4].into_iter().find_map(|jitter| {
+        for at in 0..points.len() {
+            covariance[(at, at)] += jitter * tables.diagonal();
+        }
+        covariance.llt(Side::Lower).ok()
     })
 }
 
@@ -40,12 +46,14 @@ pub(crate) fn evaluate(
     let clamped: Vec<f64> =
         parameters.iter().map(|value| value.clamp(-LARGEST_LOGARITHM, LARGEST_LOGARITHM)).collect();
     let tables = KernelTables::new(encoding, &clamped);
-    let factor = factor(&tables, &observations.points)?;
-    let values = DVector::from_column_slice(&observations.values);
+    let factor = factor(&tables, observations)?;
+    let values = observations.column();
     let weights = factor.solve(&values);
+    let half_log_determinant: f64 =
+        factor.L().diagonal().column_vector().iter().map(|value| value.ln()).sum();
     let mut density = Density {
-        cost: 0.5 * values.dot(&weights) + 0.5 * factor.ln_determinant(),
-        gradient: likelihood_gradient(&tables, &observations.points, &factor, &weights),
+        cost: 0.5 * (values.transpose() * &weights) + half_log_determinant,
+        gradient: likelihood_gradient(&tables, observations, &factor, &weights),
     };
     add_priors(&mut density, Layout { features: encoding.features.len() }, parameters);
     density.cost.is_finite().then_some(density)
@@ -54,26 +62,29 @@ pub(crate) fn evaluate(
 /// ½ tr((K⁻¹ − ααᵀ) ∂K/∂θ) for every hyper-parameter.
 fn likelihood_gradient(
     tables: &KernelTables,
-    points: &[Vec<usize>],
-    factor: &Cholesky<f64, Dyn>,
-    weights: &DVector<f64>,
+    observations: &Observations,
+    factor: &Llt<f64>,
+    weights: &Col<f64>,
 ) -> Vec<f64> {
+    let Observations { points, looks, .. } = observations;
+    let layout = Layout { features: points.first().map_or(0, Vec::len) };
     let inverse = factor.inverse();
-    let mut gradient = vec![0.0; points.first().map_or(0, |point| Layout { features: point.len() }.len())];
-    let mut trace = 0.0;
+    let mut gradient = vec![0.0; layout.len()];
     for column in 0..points.len() {
         for row in column..points.len() {
             let sensitivity = 0.5 * (inverse[(row, column)] - weights[row] * weights[column]);
             // The lower triangle stands for both.
             let share = if row == column { 1.0 } else { 2.0 };
-            tables.add_gradient(&points[row], &points[column], share * sensitivity, &mut gradient);
-            if row == column {
-                trace += sensitivity;
+            let agreement = tables.agreement(looks[row], looks[column]);
+            let (a, b) = (&points[row], &points[column]);
+            tables.add_gradient(a, b, share * sensitivity * agreement, &mut gradient);
+            if looks[row] != looks[column] {
+                gradient[layout.correlation()] +=
+                    share * sensitivity * tables.covariance(a, b) * tables.correlation_slope();
             }
         }
-    }
-    if let Some(noise) = gradient.last_mut() {
-        *noise = trace * tables.noise_slope();
+        let sensitivity = 0.5 * (inverse[(column, column)] - weights[column] * weights[column]);
+        gradient[layout.noise(looks[column])] += sensitivity * tables.noise_slope(looks[column]);
     }
     gradient
 }
@@ -88,10 +99,12 @@ fn add_priors(density: &mut Density, layout: Layout, parameters: &[f64]) {
 
 #[cfg(test)]
 mod tests {
+    use super::super::kernel::Look;
     use super::*;
     use crate::{Dimension, SearchSpace};
     use proptest::prelude::*;
 
+    /// Nine final values, and early ones at every other point.
     fn example() -> (Encoding, Observations) {
         let space = SearchSpace::new(vec![
             Dimension::new("width", [64, 128, 256]),
@@ -99,14 +112,19 @@ mod tests {
         ])
         .unwrap();
         let encoding = Encoding::new(&space);
-        let points = (0..9).map(|index| encoding.point(&space, index)).collect();
-        let values = vec![0.3, -1.2, 0.8, 1.4, -0.5, 0.1, 0.9, -1.7, 0.2];
-        (encoding, Observations { points, values })
+        let mut observations = Observations::default();
+        for (at, value) in [0.3, -1.2, 0.8, 1.4, -0.5, 0.1, 0.9, -1.7, 0.2].into_iter().enumerate() {
+            observations.push(encoding.point(&space, at as u64), Look::Final, value);
+            if at % 2 == 0 {
+                observations.push(encoding.point(&space, at as u64), Look::Early, 0.7 * value + 0.1);
+            }
+        }
+        (encoding, observations)
     }
 
     proptest! {
         #[test]
-        fn the_gradient_agrees_with_finite_differences(parameters in prop::collection::vec(-2.0..1.5f64, 6)) {
+        fn the_gradient_agrees_with_finite_differences(parameters in prop::collection::vec(-2.0..1.5f64, 9)) {
             let (encoding, observations) = example();
             let cost = |parameters: &[f64]| evaluate(&encoding, &observations, parameters).unwrap().cost;
             let gradient = evaluate(&encoding, &observations, &parameters).unwrap().gradient;

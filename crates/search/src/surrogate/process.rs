@@ -1,22 +1,21 @@
 //! The Gaussian process itself: fitted to trials, extended by assumptions, asked about the rest.
 
-use nalgebra::{DMatrix, DVector};
+use std::ops::Range;
+
+use faer::linalg::matmul::triangular::{self, BlockStructure};
+use faer::linalg::solvers::Solve;
+use faer::linalg::triangular_inverse::invert_lower_triangular;
+use faer::{Accum, Col, Mat, Par};
 use rand_chacha::ChaCha8Rng;
 
-use super::encoding::Encoding;
+use super::encoding::{Codes, Encoding};
 use super::fit;
-use super::kernel::KernelTables;
+use super::kernel::{KernelTables, Look, Part};
 use super::likelihood;
+use super::observations::Observations;
 
 /// How many points are predicted together, so that the work is a product of matrices.
 const BATCH: usize = 512;
-
-/// Encoded points and their values, standardised.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct Observations {
-    pub(crate) points: Vec<Vec<usize>>,
-    pub(crate) values: Vec<f64>,
-}
 
 /// A normal distribution of the noiseless value.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -29,11 +28,15 @@ pub(crate) struct Belief {
 #[derive(Debug, Clone)]
 pub(crate) struct GaussianProcess {
     tables: KernelTables,
+    groups: Vec<Range<usize>>,
     observations: Observations,
+    /// For each observation and group, what the group contributes to the covariance with every
+    /// combination of its choices.
+    rows: Vec<Vec<Vec<Part>>>,
     /// K⁻¹ y.
-    weights: DVector<f64>,
+    weights: Col<f64>,
     /// L⁻¹ where K = L Lᵀ.
-    inverse_factor: DMatrix<f64>,
+    inverse_factor: Mat<f64>,
 }
 
 impl GaussianProcess {
@@ -41,47 +44,82 @@ impl GaussianProcess {
     /// cannot be factored.
     pub(crate) fn fit(encoding: &Encoding, observations: Observations, rng: &mut ChaCha8Rng) -> Option<Self> {
         let parameters = fit::fit(encoding, &observations, rng)?;
-        Self::condition(KernelTables::new(encoding, &parameters), observations)
+        Self::condition(KernelTables::new(encoding, &parameters), encoding.groups.clone(), observations)
     }
 
-    fn condition(tables: KernelTables, observations: Observations) -> Option<Self> {
-        let factor = likelihood::factor(&tables, &observations.points)?;
-        let weights = factor.solve(&DVector::from_column_slice(&observations.values));
-        let count = observations.points.len();
-        let inverse_factor = factor.l().solve_lower_triangular(&DMatrix::identity(count, count))?;
-        Some(Self { tables, observations, weights, inverse_factor })
+    pub(super) fn condition(
+        tables: KernelTables,
+        groups: Vec<Range<usize>>,
+        observations: Observations,
+    ) -> Option<Self> {
+        let factor = likelihood::factor(&tables, &observations)?;
+        let weights = factor.solve(&observations.column());
+        let mut inverse_factor = Mat::zeros(observations.len(), observations.len());
+        invert_lower_triangular(inverse_factor.as_mut(), factor.L(), Par::Seq);
+        let row =
+            |point: &Vec<usize>| groups.iter().map(|group| tables.parts(group.clone(), point)).collect();
+        let rows = observations.points.iter().map(row).collect();
+        Some(Self { tables, groups, observations, rows, weights, inverse_factor })
     }
 
     /// The same process, told to expect its own mean at more points (kriging believer): the means
     /// stay, the uncertainty around the points goes.
-    pub(crate) fn believe(&self, points: &[Vec<usize>]) -> Option<Self> {
+    pub(crate) fn believe(&self, points: &[Vec<usize>], codes: &Codes) -> Option<Self> {
         if points.is_empty() {
             return Some(self.clone());
         }
         let mut observations = self.observations.clone();
-        observations.values.extend(self.predict(points).into_iter().map(|belief| belief.mean));
-        observations.points.extend_from_slice(points);
-        Self::condition(self.tables.clone(), observations)
+        for (point, belief) in points.iter().zip(self.predict(codes)) {
+            observations.push(point.clone(), Look::Final, belief.mean);
+        }
+        Self::condition(self.tables.clone(), self.groups.clone(), observations)
     }
 
-    /// The noiseless value's distribution at each point.
-    pub(crate) fn predict(&self, points: &[Vec<usize>]) -> Vec<Belief> {
-        points.chunks(BATCH).flat_map(|batch| self.predict_batch(batch)).collect()
+    /// The noiseless final value's distribution at each point.
+    pub(crate) fn predict(&self, codes: &Codes) -> Vec<Belief> {
+        let starts = (0..codes.points).step_by(BATCH);
+        starts.flat_map(|start| self.predict_batch(codes, start..codes.points.min(start + BATCH))).collect()
     }
 
-    fn predict_batch(&self, points: &[Vec<usize>]) -> Vec<Belief> {
-        let known = &self.observations.points;
-        // (observations, points)
-        let cross = DMatrix::from_fn(known.len(), points.len(), |row, column| {
-            self.tables.covariance(&known[row], &points[column])
-        });
-        let means = cross.tr_mul(&self.weights);
-        let explained = &self.inverse_factor * cross;
-        let belief = |(mean, column): (&f64, usize)| {
-            let variance = self.tables.diagonal() - explained.column(column).norm_squared();
-            Belief { mean: *mean, deviation: variance.max(1e-12).sqrt() }
-        };
-        means.iter().zip(0..points.len()).map(belief).collect()
+    fn predict_batch(&self, codes: &Codes, batch: Range<usize>) -> Vec<Belief> {
+        let cross = self.cross_covariance(codes, batch);
+        let means = &cross * &self.weights;
+        // (points, observations)
+        let mut explained = Mat::zeros(cross.nrows(), cross.ncols());
+        triangular::matmul(
+            explained.as_mut(),
+            BlockStructure::Rectangular,
+            Accum::Replace,
+            cross.as_ref(),
+            BlockStructure::Rectangular,
+            self.inverse_factor.transpose(),
+            BlockStructure::TriangularUpper,
+            1.0,
+            Par::Seq,
+        );
+        let mut variances = vec![self.tables.diagonal(); cross.nrows()];
+        for column in explained.col_iter() {
+            for (variance, share) in variances.iter_mut().zip(column.iter()) {
+                *variance -= share * share;
+            }
+        }
+        let belief =
+            |(mean, variance): (&f64, f64)| Belief { mean: *mean, deviation: variance.max(1e-12).sqrt() };
+        means.iter().zip(variances).map(belief).collect()
+    }
+
+    /// (points, observations)
+    fn cross_covariance(&self, codes: &Codes, batch: Range<usize>) -> Mat<f64> {
+        let mut cross = Mat::zeros(batch.len(), self.observations.len());
+        let columns: Vec<&[u32]> = codes.columns.iter().map(|column| &column[batch.clone()]).collect();
+        for ((target, row), &look) in cross.col_iter_mut().zip(&self.rows).zip(&self.observations.looks) {
+            let agreement = self.tables.agreement(look, Look::Final);
+            for (at, value) in target.iter_mut().enumerate() {
+                let parts = row.iter().zip(&columns).map(|(parts, column)| parts[column[at] as usize]);
+                *value = agreement * self.tables.combine(parts.fold(Part::EMPTY, Part::with));
+            }
+        }
+        cross
     }
 }
 
@@ -91,7 +129,14 @@ mod tests {
     use crate::{Dimension, SearchSpace};
     use rand_chacha::rand_core::SeedableRng;
 
-    fn fitted(observed: impl Fn(usize) -> bool) -> (GaussianProcess, Vec<Vec<usize>>, Vec<f64>) {
+    struct Fitted {
+        process: GaussianProcess,
+        codes: Codes,
+        points: Vec<Vec<usize>>,
+        values: Vec<f64>,
+    }
+
+    fn fitted(observed: impl Fn(usize) -> bool) -> Fitted {
         let widths: Vec<i64> = (0..8).map(|power| 16 << power).collect();
         let space = SearchSpace::new(vec![
             Dimension::new("width", widths),
@@ -100,20 +145,22 @@ mod tests {
         .unwrap();
         let encoding = Encoding::new(&space);
         let points: Vec<Vec<usize>> = (0..16).map(|index| encoding.point(&space, index)).collect();
+        let codes = encoding.codes(&space, &(0..16).collect::<Vec<_>>());
         let values: Vec<f64> =
             points.iter().map(|point| (point[0] as f64 / 2.5).sin() + 0.7 * point[1] as f64 - 0.5).collect();
-        let (seen, seen_values) =
-            (0..16).filter(|&at| observed(at)).map(|at| (points[at].clone(), values[at])).unzip();
-        let observations = Observations { points: seen, values: seen_values };
+        let mut observations = Observations::default();
+        for at in (0..16).filter(|&at| observed(at)) {
+            observations.push(points[at].clone(), Look::Final, values[at]);
+        }
         let process =
             GaussianProcess::fit(&encoding, observations, &mut ChaCha8Rng::seed_from_u64(1)).unwrap();
-        (process, points, values)
+        Fitted { process, codes, points, values }
     }
 
     #[test]
     fn predictions_interpolate_a_smooth_function_within_their_own_uncertainty() {
-        let (process, points, values) = fitted(|at| at % 3 != 1);
-        for (belief, (at, value)) in process.predict(&points).iter().zip(values.iter().enumerate()) {
+        let Fitted { process, codes, values, .. } = fitted(|at| at % 3 != 1);
+        for (belief, (at, value)) in process.predict(&codes).iter().zip(values.iter().enumerate()) {
             assert!((belief.mean - value).abs() < 0.3, "point {at}: {belief:?} against {value}");
             assert!(
                 (belief.mean - value).abs() < 4.0 * belief.deviation + 1e-3,
@@ -124,9 +171,10 @@ mod tests {
 
     #[test]
     fn assumed_points_keep_the_mean_and_lose_the_uncertainty() {
-        let (process, points, _) = fitted(|at| at < 6);
-        let believing = process.believe(&points[14..15]).unwrap();
-        let (before, after) = (process.predict(&points)[14], believing.predict(&points)[14]);
+        let Fitted { process, codes, points, .. } = fitted(|at| at < 6);
+        let one = Codes { columns: codes.columns.iter().map(|column| vec![column[14]]).collect(), points: 1 };
+        let believing = process.believe(&points[14..15], &one).unwrap();
+        let (before, after) = (process.predict(&codes)[14], believing.predict(&codes)[14]);
         assert!((before.mean - after.mean).abs() < 1e-2 * before.deviation);
         assert!(after.deviation < 0.5 * before.deviation, "{before:?} {after:?}");
     }

@@ -64,6 +64,9 @@ impl Warp {
     }
 }
 
+/// The length of a compressed tail in units of the body.
+const KEPT: f64 = 0.25;
+
 /// Where the lower tail begins and by how much to compress it; `None` where there is no long tail.
 fn compression_knot(sorted: &[f64]) -> Option<(f64, f64)> {
     let quantile = |share: f64| {
@@ -75,7 +78,7 @@ fn compression_knot(sorted: &[f64]) -> Option<(f64, f64)> {
     let knot = median - 2.0 * (upper - median);
     let tail = knot - sorted[0];
     let body = upper - knot;
-    (body > 0.0 && tail > 0.25 * body).then(|| (knot, (0.25 * body / tail).min(1.0)))
+    (body > 0.0 && tail > KEPT * body).then(|| (knot, (KEPT * body / tail).min(1.0)))
 }
 
 #[cfg(test)]

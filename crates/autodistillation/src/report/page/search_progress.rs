@@ -1,6 +1,6 @@
 //! How the search converged and where its time went.
 
-use autodistillation_search::{Goal, Study, spearman};
+use autodistillation_search::{Goal, Interval, RankAgreement, Study};
 
 use super::axis::Axis;
 use super::frame::{Axes, Frame};
@@ -8,7 +8,7 @@ use super::markup::{Element, coordinate, element};
 use crate::report::TimeShare;
 use crate::report::digits::{duration, fixed};
 use crate::report::pareto_files::ordered;
-use crate::report::quantity::{Quantity, in_sentence, of_intermediate};
+use crate::report::quantity::{Quantity, in_sentence, is_cost, of_intermediate};
 use crate::report::status::Overview;
 
 /// The hypervolume by trial, the time by activity, and how well early scores predicted final ones.
@@ -124,30 +124,53 @@ fn time_split(time: &[TimeShare]) -> Option<Element> {
     Some(element("div").class("panel").child(heading).child(bar).child(table))
 }
 
+/// Below this the early order says little about the final one.
+const LOW_AGREEMENT: f64 = 0.5;
+
 /// How the scores after flash distillation rank the trials, against the final ones.
 fn early_scores(overview: &Overview<'_>) -> Option<Element> {
     let study = &overview.run.study;
     let names = ordered(study.completed().flat_map(|trial| trial.intermediate.iter().map(|(name, _)| name)));
-    let sentences = names.into_iter().filter_map(|name| {
-        let metric = of_intermediate(name);
-        let pairs = study.completed().filter_map(|trial| Some((trial.intermediate.finite(name)?, overview.run.metric(trial, metric)?)));
-        let (early, last): (Vec<f64>, Vec<f64>) = pairs.unzip();
-        let correlation = spearman(&early, &last)?;
-        Some(element("p").text(format!(
-            "{} after flash distillation ranked {} trials with Spearman’s ρ = {} to their final {} (1 is the same order, 0 none).",
-            Quantity::of(metric).title,
-            early.len(),
-            fixed(correlation, 2),
-            in_sentence(metric)
-        )))
-    });
-    let sentences: Vec<Element> = sentences.collect();
-    (!sentences.is_empty()).then(|| {
+    let learned = names.into_iter().filter(|name| !is_cost(of_intermediate(name)));
+    let paragraphs: Vec<Element> = learned.flat_map(|name| early_score(overview, name)).collect();
+    (!paragraphs.is_empty()).then(|| {
         element("div")
             .class("panel")
             .child(element("h3").text("Are early scores to be trusted?"))
-            .children(sentences)
+            .children(paragraphs)
     })
+}
+
+/// The agreement of one early score with the final one, with a remedy where it is low.
+fn early_score(overview: &Overview<'_>, name: &str) -> Vec<Element> {
+    let metric = of_intermediate(name);
+    let pairs =
+        overview.run.study.completed().filter_map(|trial| {
+            Some((trial.intermediate.finite(name)?, overview.run.metric(trial, metric)?))
+        });
+    let (early, last): (Vec<f64>, Vec<f64>) = pairs.unzip();
+    let Some(agreement) = RankAgreement::of(&early, &last) else { return Vec::new() };
+    let shown = |interval: Interval| {
+        format!(
+            "{} (95 % interval {} to {})",
+            fixed(interval.value, 2),
+            fixed(interval.low, 2),
+            fixed(interval.high, 2)
+        )
+    };
+    let sentence = format!(
+        "{} after flash distillation ranked {} trials with Spearman’s ρ = {} and Kendall’s τ = {} to their final {} (1 is the same order, 0 none).",
+        Quantity::of(metric).title,
+        agreement.pairs,
+        shown(agreement.spearman),
+        shown(agreement.kendall),
+        in_sentence(metric)
+    );
+    let warning = (agreement.spearman.value < LOW_AGREEMENT).then(|| {
+        let text = "That is low: good students may have been pruned. Give the flash stages more steps, or set search.pruning: none so that every trial is trained to the end.";
+        element("p").class("warnings").text(text)
+    });
+    [Some(element("p").text(sentence)), warning].into_iter().flatten().collect()
 }
 
 #[cfg(test)]
@@ -173,6 +196,17 @@ mod tests {
     fn early_scores_are_judged_by_their_ranks() {
         let markup = early_scores(&Overview::of(&example_run::sst2())).unwrap().render();
         assert!(markup.contains("ranked 10 trials"), "{markup}");
+    }
+
+    #[test]
+    fn early_scores_that_mislead_come_with_a_remedy() {
+        let mut run = example_run::sst2();
+        assert!(!early_scores(&Overview::of(&run)).unwrap().render().contains("pruning: none"));
+        for (at, trial) in run.study.trials.iter_mut().enumerate() {
+            trial.intermediate = [("flash_accuracy", f64::from(at as u32 * 7 % 5))].into_iter().collect();
+        }
+        let markup = early_scores(&Overview::of(&run)).unwrap().render();
+        assert!(markup.contains("pruning: none") && markup.contains("95 % interval"), "{markup}");
     }
 
     #[test]

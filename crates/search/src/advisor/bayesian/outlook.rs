@@ -4,7 +4,8 @@ use rand_chacha::ChaCha8Rng;
 
 use super::evidence::{self, Signed};
 use crate::acquisition::{Improvement, Marginal, cumulative};
-use crate::surrogate::{Belief, Encoding, GaussianProcess, Observations, Warp};
+use crate::hypervolume::hypervolume;
+use crate::surrogate::{Belief, Codes, Encoding, GaussianProcess, Look, Observations, Warp};
 use crate::{Bound, Error, Proposal, Trial, pareto};
 
 /// The variance of an outcome's label that no architecture explains.
@@ -43,6 +44,8 @@ pub(super) struct Outlook<'a> {
     /// The same over a thinned front, for a first look where the exact one is expensive.
     screening: Improvement,
     front: Vec<u64>,
+    /// The hypervolume of the believed front above the reference.
+    volume: f64,
     /// What decides whether a trial works (+1) or fails (−1); absent while none has failed.
     viability: Option<GaussianProcess>,
 }
@@ -67,6 +70,7 @@ impl<'a> Outlook<'a> {
             screening: Improvement::new(&[], &[], &[]),
             viability: viability(request, &encoding, rng),
             front: Vec::new(),
+            volume: 0.0,
             request,
             encoding,
             learned,
@@ -79,6 +83,11 @@ impl<'a> Outlook<'a> {
     /// The grid numbers of the architectures on the believed front.
     pub(super) fn front(&self) -> &[u64] {
         &self.front
+    }
+
+    /// The hypervolume of the believed front, in the product of the goals' units.
+    pub(super) fn volume(&self) -> f64 {
+        self.volume
     }
 
     /// The expected improvement of trying each point, discounted by what may go wrong.
@@ -103,12 +112,10 @@ impl<'a> Outlook<'a> {
     }
 
     fn scores_with(&self, improvement: &Improvement, indices: &[u64]) -> Vec<f64> {
-        let space = self.request.feasible.space();
-        let points: Vec<Vec<usize>> =
-            indices.iter().map(|&index| self.encoding.point(space, index)).collect();
+        let codes = self.encoding.codes(self.request.feasible.space(), indices);
         let beliefs: Vec<Vec<Belief>> =
-            self.learned.iter().map(|learned| learned.process.predict(&points)).collect();
-        let viable = self.viable(&points);
+            self.learned.iter().map(|learned| learned.process.predict(&codes)).collect();
+        let viable = self.viable(&codes);
         let mut improvement = improvement.clone();
         let mut marginals = Vec::with_capacity(self.goals.len());
         let score = |at: usize| {
@@ -142,6 +149,7 @@ impl<'a> Outlook<'a> {
             .collect();
         let stride = front.len().div_ceil(SCREENING_FRONT).max(1);
         let thinned: Vec<Vec<f64>> = front.iter().step_by(stride).cloned().collect();
+        self.volume = hypervolume(&front, &reference);
         self.screening = Improvement::new(&thinned, &reference, &warps);
         self.improvement = Improvement::new(&front, &reference, &warps);
         self.front = on_front.into_iter().map(|at| indices[at]).collect();
@@ -173,8 +181,8 @@ impl<'a> Outlook<'a> {
             (_, Some(metrics)) => metrics.finite(&signed.metric).map(|value| signed.sign * value),
             (Source::Learned(which), None) => {
                 let learned = &self.learned[which];
-                let point = self.encoding.point(self.request.feasible.space(), index);
-                Some(learned.warp.backward(learned.process.predict(&[point])[0].mean))
+                let code = self.encoding.codes(self.request.feasible.space(), &[index]);
+                Some(learned.warp.backward(learned.process.predict(&code)[0].mean))
             }
             (Source::Unknown, None) => None,
         }
@@ -217,11 +225,11 @@ impl<'a> Outlook<'a> {
 
     /// The probability of working, by regression on the outcomes; never quite zero, so that a
     /// search among failures goes on.
-    fn viable(&self, points: &[Vec<usize>]) -> Vec<f64> {
-        let Some(viability) = &self.viability else { return vec![1.0; points.len()] };
+    fn viable(&self, codes: &Codes) -> Vec<f64> {
+        let Some(viability) = &self.viability else { return vec![1.0; codes.points] };
         let probability =
             |belief: Belief| cumulative(belief.mean / (belief.deviation.powi(2) + VIABILITY_NOISE).sqrt());
-        viability.predict(points).into_iter().map(|belief| probability(belief).max(1e-6)).collect()
+        viability.predict(codes).into_iter().map(|belief| probability(belief).max(1e-6)).collect()
     }
 }
 
@@ -262,7 +270,7 @@ fn source(request: &Proposal<'_>, learned: &[Learned], signed: &Signed) -> Sourc
 }
 
 /// Fits a metric's surrogate and lets it believe its mean at the pending trials; `None` where
-/// fewer than two trials have a value.
+/// fewer than two trials have a final value.
 fn learn(
     request: &Proposal<'_>,
     encoding: &Encoding,
@@ -270,37 +278,61 @@ fn learn(
     rng: &mut ChaCha8Rng,
 ) -> Result<Option<Learned>, Error> {
     let space = request.feasible.space();
-    let place = |trial: &Trial| Some(encoding.point(space, space.index_of(&trial.architecture)?));
-    let seen: Vec<(Vec<usize>, f64)> = evidence::values(request.study, &signed)
-        .into_iter()
-        .filter_map(|(trial, value)| Some((place(trial)?, value)))
-        .collect();
-    if seen.len() < 2 {
+    let finals = evidence::final_values(request.study, &signed);
+    if finals.len() < 2 {
         return Ok(None);
     }
-    let (points, values): (Vec<Vec<usize>>, Vec<f64>) = seen.into_iter().unzip();
-    let warp = Warp::learn(&values);
-    let warped = values.iter().map(|&value| warp.forward(value)).collect();
-    let pending: Vec<Vec<usize>> =
-        request.study.trials.iter().filter(|trial| trial.is_pending()).filter_map(place).collect();
-    let trials = points.len();
-    GaussianProcess::fit(encoding, Observations { points, values: warped }, rng)
-        .and_then(|process| process.believe(&pending))
+    let warp = warp_of(&finals);
+    let mut observations = Observations::default();
+    observe(request, encoding, (&finals, &warp, Look::Final), &mut observations);
+    let early = evidence::early_values(request.study, &signed);
+    if early.len() >= 2 {
+        observe(request, encoding, (&early, &warp_of(&early), Look::Early), &mut observations);
+    }
+    let pending: Vec<u64> = request
+        .study
+        .trials
+        .iter()
+        .filter(|trial| trial.is_pending())
+        .filter_map(|trial| space.index_of(&trial.architecture))
+        .collect();
+    let points: Vec<Vec<usize>> = pending.iter().map(|&index| encoding.point(space, index)).collect();
+    let trials = observations.len();
+    GaussianProcess::fit(encoding, observations, rng)
+        .and_then(|process| process.believe(&points, &encoding.codes(space, &pending)))
         .map(|process| Some(Learned { warp, process, signed: signed.clone() }))
         .ok_or(Error::SurrogateNotFitted { metric: signed.metric, trials })
+}
+
+fn warp_of(values: &[(&Trial, f64)]) -> Warp {
+    Warp::learn(&values.iter().map(|(_, value)| *value).collect::<Vec<_>>())
+}
+
+fn observe(
+    request: &Proposal<'_>,
+    encoding: &Encoding,
+    (values, warp, look): (&[(&Trial, f64)], &Warp, Look),
+    observations: &mut Observations,
+) {
+    let space = request.feasible.space();
+    for (trial, value) in values {
+        if let Some(index) = space.index_of(&trial.architecture) {
+            observations.push(encoding.point(space, index), look, warp.forward(*value));
+        }
+    }
 }
 
 /// A process over what worked and what failed; `None` while nothing failed.
 fn viability(request: &Proposal<'_>, encoding: &Encoding, rng: &mut ChaCha8Rng) -> Option<GaussianProcess> {
     let space = request.feasible.space();
     let ended = request.study.trials.iter().filter(|trial| !trial.is_pending());
-    let (points, values): (Vec<Vec<usize>>, Vec<f64>) = ended
-        .filter_map(|trial| {
-            let index = space.index_of(&trial.architecture)?;
+    let mut observations = Observations::default();
+    for trial in ended {
+        if let Some(index) = space.index_of(&trial.architecture) {
             let label = if evidence::is_broken(request, trial) { -1.0 } else { 1.0 };
-            Some((encoding.point(space, index), label))
-        })
-        .unzip();
-    let any_failed = values.iter().any(|&label| label < 0.0);
-    any_failed.then(|| GaussianProcess::fit(encoding, Observations { points, values }, rng)).flatten()
+            observations.push(encoding.point(space, index), Look::Final, label);
+        }
+    }
+    let any_failed = observations.values.iter().any(|&label| label < 0.0);
+    any_failed.then(|| GaussianProcess::fit(encoding, observations, rng)).flatten()
 }

@@ -1,0 +1,65 @@
+//! The hyper-parameters of the surrogate and what is believed of them before any trial.
+
+use super::kernel::Look;
+
+/// Where each hyper-parameter's logarithm lies: one length scale and one main-effect variance a
+/// feature, the strength of pairs, the variance of the joint effect, the correlation of the two looks
+/// (as a logit), and the variance of each look's noise.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Layout {
+    pub(crate) features: usize,
+}
+
+/// Gaussian priors on the logarithms: where each lies and how far it may stray.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Prior {
+    pub(crate) mean: f64,
+    pub(crate) deviation: f64,
+}
+
+impl Layout {
+    pub(crate) fn len(self) -> usize {
+        2 * self.features + 5
+    }
+
+    pub(crate) fn length_scale(self, feature: usize) -> usize {
+        feature
+    }
+
+    pub(crate) fn main_effect(self, feature: usize) -> usize {
+        self.features + feature
+    }
+
+    pub(crate) fn pair_strength(self) -> usize {
+        2 * self.features
+    }
+
+    pub(crate) fn joint_variance(self) -> usize {
+        2 * self.features + 1
+    }
+
+    pub(crate) fn correlation(self) -> usize {
+        2 * self.features + 2
+    }
+
+    pub(crate) fn noise(self, look: Look) -> usize {
+        2 * self.features + 3 + look as usize
+    }
+
+    /// Log-normal priors: length scales grow with the square root of the number of features, so
+    /// that prior correlations do not vanish in many dimensions; main effects share a variance of
+    /// one half; the noise is small but not excluded; an early look is likely to agree with the
+    /// final one.
+    pub(crate) fn priors(self) -> Vec<Prior> {
+        let count = self.features.max(1) as f64;
+        let prior = |mean: f64, deviation: f64| Prior { mean, deviation };
+        let mut priors = vec![prior(0.5 * count.ln(), 1.0); self.features];
+        priors.extend(vec![prior((0.5 / count).ln(), 1.5); self.features]);
+        priors.push(prior(0.3f64.ln(), 1.5));
+        priors.push(prior(0.5f64.ln(), 1.0));
+        priors.push(prior(1.5, 1.0));
+        priors.push(prior(1e-3f64.ln(), 1.5));
+        priors.push(prior(1e-2f64.ln(), 1.5));
+        priors
+    }
+}
