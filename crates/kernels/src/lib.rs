@@ -7,6 +7,7 @@
 pub mod composed;
 
 mod adamw;
+mod attention;
 mod autodiff;
 mod buffer;
 mod column_sum;
@@ -14,6 +15,7 @@ mod cross_entropy;
 mod dropout;
 mod embedding;
 mod gelu;
+mod gemm_f32;
 mod layer_norm;
 mod lazy_table;
 mod linear;
@@ -25,6 +27,7 @@ mod row_gradient;
 mod simd;
 
 pub use adamw::{AdamWStep, WeightDecay, adamw_step, sum_of_squares};
+pub use attention::attention;
 pub use cross_entropy::cross_entropy;
 pub use dropout::{DropoutKey, dropout};
 pub use embedding::{embedding, embedding_by_rows};
