@@ -1,6 +1,7 @@
 //! Search, distil and hand over the best small text models: the loop, the config, the study store, the report.
 
 pub mod auto_distillation;
+pub mod bench;
 pub mod check;
 pub mod config;
 pub mod data;

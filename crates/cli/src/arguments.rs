@@ -1,5 +1,6 @@
 //! The command line as it is written.
 
+mod bench;
 mod network;
 mod run_folder;
 mod training;
@@ -8,6 +9,7 @@ use std::str::FromStr;
 
 use clap::{Parser, Subcommand};
 
+pub use bench::{BenchArguments, BenchWork};
 pub use network::{EvaluateArguments, LayersArguments, PredictArguments};
 pub use run_folder::{ExportArguments, ExportFormat, ExportPrecision, ParetoArguments, ReportArguments};
 pub use training::{
@@ -53,6 +55,8 @@ pub enum Command {
     Export(ExportArguments),
     /// Write a run's reports again
     Report(ReportArguments),
+    /// Measure how fast this machine trains or runs a network of a given shape
+    Bench(BenchArguments),
     /// Write a commented config to start from
     Init(InitArguments),
 }

@@ -1,5 +1,6 @@
 //! One module per command: arguments in, a facade function called, its result shown.
 
+mod bench;
 mod check;
 mod distill;
 mod evaluate;
@@ -34,6 +35,7 @@ pub fn execute(command: &Command) -> Result<Ending> {
         Command::Pareto(arguments) => pareto::pareto(arguments)?,
         Command::Export(arguments) => export::export(arguments)?,
         Command::Report(arguments) => report::report(arguments)?,
+        Command::Bench(arguments) => bench::bench(arguments)?,
         Command::Init(arguments) => init::init(arguments)?,
     }
     Ok(Ending::Done)

@@ -5,6 +5,7 @@ mod breakdown;
 mod commands;
 mod ending;
 mod interrupt;
+mod memory;
 mod progress;
 mod results;
 mod terminal;
@@ -21,6 +22,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
+    memory::keep();
     breakdown::silence_panics();
     match catch_unwind(|| commands::execute(&arguments.command)) {
         Ok(Ok(ending)) => ending.into(),

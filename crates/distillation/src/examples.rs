@@ -71,6 +71,16 @@ impl ExampleSet {
         }
     }
 
+    /// The token ids that the batch of `rows` holds, padding included: ascending, each once.
+    pub fn tokens(&self, rows: &[u32]) -> Vec<u32> {
+        let chosen = rows.iter().filter_map(|&row| self.examples.get(row as usize));
+        let mut tokens: Vec<u32> = chosen.flat_map(|example| example.ids.iter().copied()).collect();
+        tokens.push(self.padding_id);
+        tokens.sort_unstable();
+        tokens.dedup();
+        tokens
+    }
+
     /// Rows sorted by length and cut into batches of `batch_size`: for evaluation, where order is free.
     pub fn by_length(&self, batch_size: usize) -> Vec<Vec<u32>> {
         let mut rows: Vec<u32> = (0..self.len() as u32).collect();

@@ -2,13 +2,45 @@
 
 use std::collections::HashMap;
 
+use autodistillation_kernels::{RowGradient, sum_of_squares};
 use burn::module::{Module, ModuleVisitor, Param, ParamId};
 use burn::tensor::{Gradients, Tensor};
+
+/// The gradient of one parameter.
+#[derive(Clone, Debug)]
+pub enum Gradient {
+    /// Of every element, flattened.
+    Dense(Tensor<1>),
+    /// Of the rows of a table that were looked up.
+    Rows(RowGradient),
+}
+
+impl Gradient {
+    fn sum_of_squares(&self) -> f64 {
+        match self {
+            Self::Dense(gradient) => sum_of_squares(gradient),
+            Self::Rows(gradient) => sum_of_squares(&gradient.values),
+        }
+    }
+
+    /// The sum with another gradient of the same parameter, which is laid out alike.
+    fn plus(self, other: Self) -> Self {
+        match (self, other) {
+            (Self::Rows(one), Self::Rows(other)) => Self::Rows(one.plus(&other)),
+            (Self::Dense(one), Self::Dense(other)) => Self::Dense(one + other),
+            (Self::Dense(dense), Self::Rows(rows)) | (Self::Rows(rows), Self::Dense(dense)) => {
+                let [_, width] = rows.values.dims();
+                let elements = dense.dims();
+                Self::Dense(dense + rows.dense(elements[0] / width.max(1)).reshape(elements))
+            }
+        }
+    }
+}
 
 /// Flattened gradients of every trainable parameter, in field order, so that sums are always taken alike.
 #[derive(Debug, Default)]
 pub struct FlatGradients {
-    entries: Vec<Option<Tensor<1>>>,
+    entries: Vec<Option<Gradient>>,
     places: HashMap<ParamId, usize>,
     missing: Vec<ParamId>,
 }
@@ -27,7 +59,7 @@ impl FlatGradients {
         }
         for (sum, more) in self.entries.iter_mut().zip(other.entries) {
             *sum = match (sum.take(), more) {
-                (Some(sum), Some(more)) => Some(sum + more),
+                (Some(sum), Some(more)) => Some(sum.plus(more)),
                 (sum, more) => sum.or(more),
             };
         }
@@ -35,7 +67,7 @@ impl FlatGradients {
 
     /// The root of the sum of squares over all gradients.
     pub fn norm(&self) -> f64 {
-        self.entries.iter().flatten().map(autodistillation_kernels::sum_of_squares).sum::<f64>().sqrt()
+        self.entries.iter().flatten().map(Gradient::sum_of_squares).sum::<f64>().sqrt()
     }
 
     /// The factor that brings the global norm down to `most` (`torch.nn.utils.clip_grad_norm_`); 1 below it.
@@ -43,8 +75,8 @@ impl FlatGradients {
         (most / (self.norm() + 1e-6)).min(1.0)
     }
 
-    /// Takes out the gradient of the parameter `id`, (elements).
-    pub fn take(&mut self, id: ParamId) -> Option<Tensor<1>> {
+    /// Takes out the gradient of the parameter `id`.
+    pub fn take(&mut self, id: ParamId) -> Option<Gradient> {
         self.entries.get_mut(*self.places.get(&id)?)?.take()
     }
 
@@ -67,11 +99,21 @@ impl ModuleVisitor for Collector<'_> {
         }
         match tensor.grad_remove(self.gradients) {
             Some(gradient) => {
-                let elements = gradient.shape().num_elements();
                 self.flat.places.insert(param.id, self.flat.entries.len());
-                self.flat.entries.push(Some(gradient.reshape([elements])));
+                self.flat.entries.push(Some(flat(gradient, &tensor.dims())));
             }
             None => self.flat.missing.push(param.id),
         }
     }
+}
+
+/// The gradient of a parameter of dimensions `dims`.
+fn flat<const D: usize>(gradient: Tensor<D>, dims: &[usize]) -> Gradient {
+    let [rows, columns] = [0, 1].map(|dim| gradient.dims().get(dim).copied().unwrap_or(1));
+    if let [_, width] = *dims
+        && let Some(by_rows) = RowGradient::unpack(&gradient.clone().reshape([rows, columns]), width)
+    {
+        return Gradient::Rows(by_rows);
+    }
+    Gradient::Dense(gradient.reshape([dims.iter().product::<usize>()]))
 }

@@ -2,12 +2,12 @@
 
 use std::collections::HashMap;
 
-use autodistillation_kernels::{AdamWStep, WeightDecay, adamw_step};
+use autodistillation_kernels::{AdamWStep, LazyTable, RowGradient, WeightDecay, adamw_step};
 use burn::module::{Module, ModuleMapper, Param, ParamId};
 use burn::tensor::Tensor;
 use serde::{Deserialize, Serialize};
 
-use crate::gradients::FlatGradients;
+use crate::gradients::{FlatGradients, Gradient};
 
 /// Which optimiser, with its constants. The learning rate is the stage's.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -77,6 +77,8 @@ impl OptimizerConfig {
 pub struct Optimizer {
     config: OptimizerConfig,
     moments: HashMap<ParamId, Moments>,
+    /// Tables whose rows are moved when they are needed.
+    tables: HashMap<ParamId, LazyTable>,
     steps: u32,
 }
 
@@ -99,7 +101,7 @@ pub struct StepSize {
 impl Optimizer {
     /// No state yet.
     pub fn new(config: OptimizerConfig) -> Self {
-        Self { config, moments: HashMap::new(), steps: 0 }
+        Self { config, moments: HashMap::new(), tables: HashMap::new(), steps: 0 }
     }
 
     /// Begins the next step; every module is then updated once with [`Optimizer::update`].
@@ -112,7 +114,67 @@ impl Optimizer {
         module.map(&mut Updater { optimizer: self, gradients, size })
     }
 
+    /// Brings the rows `rows` (ascending, each once) of the tables of `module` up to date, before they are looked up.
+    pub fn catch_up<M: Module>(&mut self, module: M, rows: &[u32]) -> M {
+        self.refresh(module, |table, values| table.catch_up(values, rows))
+    }
+
+    /// Brings every parameter of `module` up to date, before it is read by anything but a step.
+    pub fn settle<M: Module>(&mut self, module: M) -> M {
+        self.refresh(module, LazyTable::settle)
+    }
+
+    fn refresh<M: Module>(
+        &mut self,
+        module: M,
+        refresh: impl FnMut(&mut LazyTable, Tensor<2>) -> Tensor<2>,
+    ) -> M {
+        if self.tables.is_empty() {
+            return module;
+        }
+        module.map(&mut Refresher { tables: &mut self.tables, refresh })
+    }
+
     fn step<const D: usize>(
+        &mut self,
+        id: ParamId,
+        tensor: Tensor<D>,
+        gradient: Gradient,
+        size: StepSize,
+    ) -> Tensor<D> {
+        let shape = tensor.shape();
+        match gradient {
+            Gradient::Dense(gradient) => self.dense_step(id, tensor, gradient, size),
+            Gradient::Rows(gradient) => {
+                let [_, width] = gradient.values.dims();
+                let rows = shape.num_elements() / width.max(1);
+                let table = tensor.reshape([rows, width]); // (rows, width)
+                self.rows_step(id, table, &gradient, size).reshape(shape)
+            }
+        }
+    }
+
+    /// A step on the rows of a table that have a gradient, equal to one on the whole table.
+    fn rows_step(
+        &mut self,
+        id: ParamId,
+        table: Tensor<2>,
+        gradient: &RowGradient,
+        size: StepSize,
+    ) -> Tensor<2> {
+        if let OptimizerConfig::AdamW(config) = self.config {
+            let step = adam_step(&config, |rate| rate, WeightDecay::Decoupled, size);
+            let step = AdamWStep { step: self.steps, ..step };
+            if LazyTable::applies(&table, &step) && !self.moments.contains_key(&id) {
+                let state = self.tables.entry(id).or_insert_with(|| LazyTable::new(table.dims()));
+                return state.step(table, gradient, &step);
+            }
+        }
+        let [rows, width] = table.dims();
+        self.dense_step(id, table, gradient.dense(rows).reshape([rows * width]), size)
+    }
+
+    fn dense_step<const D: usize>(
         &mut self,
         id: ParamId,
         tensor: Tensor<D>,
@@ -203,5 +265,23 @@ impl ModuleMapper for Updater<'_> {
         let (id, tensor, _) = param.consume();
         let tensor = self.optimizer.step(id, tensor.without_autodiff(), gradient, self.size);
         Param::initialized(id, tensor.autodiff().require_grad())
+    }
+}
+
+/// Maps the tables that are updated lazily.
+struct Refresher<'a, F> {
+    tables: &'a mut HashMap<ParamId, LazyTable>,
+    refresh: F,
+}
+
+impl<F: FnMut(&mut LazyTable, Tensor<2>) -> Tensor<2>> ModuleMapper for Refresher<'_, F> {
+    fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
+        let Some(table) = self.tables.get_mut(&param.id) else { return param };
+        let (id, tensor, _) = param.consume();
+        let shape = tensor.shape();
+        let [rows, width] = [shape[0], shape[1]]; // Only tables of two dimensions are kept.
+        let values = tensor.without_autodiff().reshape([rows, width]);
+        let values = (self.refresh)(table, values).reshape(shape);
+        Param::initialized(id, values.autodiff().require_grad())
     }
 }

@@ -221,6 +221,8 @@ impl<'a, S: Network, T: Network> StageRun<'a, S, T> {
             let share = part.len() as f64 / rows.len() as f64;
             let batch = self.course.training.batch(part, &self.device);
             self.tokens.count(&batch);
+            let tokens = self.course.training.tokens(part);
+            self.change_student(|optimizer, student| optimizer.catch_up(student, &tokens));
             let key = self.dropout_key(step).derive(number as u64);
             let total = self.loss(criterion, &batch, Mode::Training(key))? * share;
             loss += total.clone().without_autodiff().into_scalar::<f32>();
@@ -272,10 +274,16 @@ impl<'a, S: Network, T: Network> StageRun<'a, S, T> {
         let learning_rate = self.stage.learning_rate * settings.schedule.factor(step, self.stage.steps);
         let size = StepSize { learning_rate, gradient_scale };
         self.optimizer.next_step();
-        self.student = self.optimizer.update(self.student.clone(), gradients, size);
+        self.change_student(|optimizer, student| optimizer.update(student, gradients, size));
         for matcher in criterion.matchers().into_iter().flat_map(|matchers| matchers.values_mut()) {
             *matcher = self.optimizer.update(matcher.clone(), gradients, size);
         }
+    }
+
+    /// Replaces the student without a second handle on its values, so that they can be changed in place.
+    fn change_student(&mut self, change: impl FnOnce(&mut Optimizer, S) -> S) {
+        let student = std::mem::replace(&mut self.student, self.start.clone());
+        self.student = change(&mut self.optimizer, student);
     }
 
     /// Fits fresh width matchers in closed form, so that no step is wasted on them.
@@ -311,6 +319,7 @@ impl<'a, S: Network, T: Network> StageRun<'a, S, T> {
         }
         match watch.early_stop {
             Some(rule) if step % rule.every == 0 => {
+                self.change_student(Optimizer::settle);
                 let loss = self.validation_loss(criterion)?;
                 Ok(watch.judge(loss, &self.student, rule).then_some(StageEnd::Early))
             }
@@ -347,8 +356,10 @@ impl<'a, S: Network, T: Network> StageRun<'a, S, T> {
         end: StageEnd,
         watch: Watch<S>,
     ) -> Result<StageReport, Error> {
-        if end == StageEnd::Early {
-            self.student = watch.best;
+        match end {
+            StageEnd::Early => self.student = watch.best,
+            StageEnd::Complete => self.change_student(Optimizer::settle),
+            StageEnd::Collapsed => {}
         }
         let last_rows = self.order().batches(self.course.training).next().unwrap_or_default();
         let tail = self.losses.len().div_ceil(10);

@@ -87,11 +87,11 @@ pub fn sum_of_squares<const D: usize>(tensor: &Tensor<D>) -> f64 {
     run_all(chunks, elements.len()).into_iter().sum()
 }
 
-fn is_plain_fused<const D: usize>(tensor: &Tensor<D>) -> bool {
+pub(crate) fn is_plain_fused<const D: usize>(tensor: &Tensor<D>) -> bool {
     is_fused(tensor) && !tensor.is_autodiff()
 }
 
-fn flex<const D: usize>(tensor: Tensor<D>) -> FlexTensor {
+pub(crate) fn flex<const D: usize>(tensor: Tensor<D>) -> FlexTensor {
     match tensor.try_into_primitive::<Flex>() {
         Ok(primitive) => primitive,
         Err(_) => unreachable!("the tensor was checked to be a plain one on Flex"),
@@ -121,17 +121,17 @@ fn update(state: [FlexTensor; 3], gradient: FlexTensor, step: &AdamWStep) -> [Fl
 }
 
 /// The step's numbers, as the loop over elements uses them.
-#[derive(Clone, Copy)]
-struct Factors {
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Factors {
     gradient_scale: f32,
     /// Times the parameter, added to the gradient.
     l2: f32,
     /// Times the parameter.
-    keep: f32,
+    pub(crate) keep: f32,
     beta1: f32,
     /// `1 − beta1`, subtracted in f64 as PyTorch does.
     rest1: f32,
-    beta2: f32,
+    pub(crate) beta2: f32,
     rest2: f32,
     /// Learning rate over the first bias correction.
     rate: f32,
@@ -141,7 +141,7 @@ struct Factors {
 }
 
 impl Factors {
-    fn new(step: &AdamWStep) -> Self {
+    pub(crate) fn new(step: &AdamWStep) -> Self {
         let (correction1, correction2) = step.bias_corrections();
         let (l2, keep) = match step.decoupled {
             WeightDecay::Decoupled => (0.0, 1.0 - step.learning_rate * step.weight_decay),
@@ -159,6 +159,16 @@ impl Factors {
             spread: (1.0 / correction2.sqrt()) as f32,
             epsilon: step.epsilon as f32,
         }
+    }
+
+    /// Moves one element with its `(parameter, first moment, second moment)`.
+    #[inline(always)]
+    pub(crate) fn apply(&self, (parameter, first, second): (&mut f32, &mut f32, &mut f32), gradient: f32) {
+        let gradient = gradient * self.gradient_scale + self.l2 * *parameter;
+        *first = self.beta1 * *first + self.rest1 * gradient;
+        *second = self.beta2 * *second + self.rest2 * gradient * gradient;
+        let denominator = second.sqrt() * self.spread + self.epsilon;
+        *parameter = *parameter * self.keep - self.rate * (*first / denominator);
     }
 }
 
@@ -180,11 +190,7 @@ impl Kernel for Step<'_> {
         for ((parameter, gradient), (first, second)) in
             self.parameters.iter_mut().zip(self.gradients).zip(moments)
         {
-            let gradient = gradient * factors.gradient_scale + factors.l2 * *parameter;
-            *first = factors.beta1 * *first + factors.rest1 * gradient;
-            *second = factors.beta2 * *second + factors.rest2 * gradient * gradient;
-            let denominator = second.sqrt() * factors.spread + factors.epsilon;
-            *parameter = *parameter * factors.keep - factors.rate * (*first / denominator);
+            factors.apply((parameter, first, second), *gradient);
         }
     }
 }

@@ -53,6 +53,19 @@ pub fn masked_softmax(scores: Tensor<4>, mask: Tensor<2>, scale: f32) -> Tensor<
     activation::softmax(scores * scale + padding, 3)
 }
 
+/// `softmax(q · kᵀ / √size) · v` in each head.
+pub fn attention([query, key, value]: [Tensor<3>; 3], mask: Tensor<2>, heads: usize) -> Tensor<3> {
+    let [batch, rows, hidden] = query.dims();
+    let size = hidden / heads;
+    let [query, key, value] = [query, key, value].map(|states| {
+        let rows = states.dims()[1];
+        states.reshape([batch, rows, heads, size]).swap_dims(1, 2) // (batch, heads, rows, size)
+    });
+    let scores = query.matmul(key.swap_dims(2, 3)); // (batch, heads, rows, length)
+    let probabilities = masked_softmax(scores, mask, (size as f32).sqrt().recip());
+    probabilities.matmul(value).swap_dims(1, 2).reshape([batch, rows, hidden])
+}
+
 /// Zeroes each element with `probability` and divides the rest by `1 − probability`.
 pub fn dropout<const D: usize>(input: Tensor<D>, probability: f64, key: DropoutKey) -> Tensor<D> {
     let mask = key.mask(probability, input.shape().num_elements());

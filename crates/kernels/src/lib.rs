@@ -7,6 +7,7 @@
 pub mod composed;
 
 mod adamw;
+mod attention;
 mod autodiff;
 mod buffer;
 mod column_sum;
@@ -14,19 +15,25 @@ mod cross_entropy;
 mod dropout;
 mod embedding;
 mod gelu;
+mod gemm_f32;
 mod layer_norm;
+mod lazy_table;
 mod linear;
 mod masked_softmax;
 mod math;
 #[cfg(test)]
 mod parity;
+mod row_gradient;
 mod simd;
 
 pub use adamw::{AdamWStep, WeightDecay, adamw_step, sum_of_squares};
+pub use attention::attention;
 pub use cross_entropy::cross_entropy;
 pub use dropout::{DropoutKey, dropout};
-pub use embedding::embedding;
+pub use embedding::{embedding, embedding_by_rows};
 pub use gelu::{gelu, gelu_tanh};
 pub use layer_norm::{add_layer_norm, layer_norm};
+pub use lazy_table::LazyTable;
 pub use linear::linear;
 pub use masked_softmax::masked_softmax;
+pub use row_gradient::RowGradient;

@@ -45,8 +45,7 @@ trait MaskedSoftmaxOps: Backend {
 
 impl MaskedSoftmaxOps for Flex {
     fn masked_softmax(scores: FlexTensor, mask: FlexTensor, scale: f32) -> FlexTensor {
-        let penalties: Vec<f32> =
-            elements(&contiguous(mask)).iter().map(|real| (1.0 - real) * MASKED_SCORE).collect();
+        let penalties = penalties(elements(&contiguous(mask)));
         let keys = width(&scores);
         let rows_of_example = scores.layout().shape()[1] * scores.layout().shape()[2];
         let rows = rows_per_chunk(keys);
@@ -109,15 +108,21 @@ fn backward(gradient: FlexTensor, saved: &Saved) -> FlexTensor {
     gradient
 }
 
-struct Softmax<'a> {
-    scores: &'a mut [f32],
+/// What is added to the scores of each key.
+pub(crate) fn penalties(mask: &[f32]) -> Vec<f32> {
+    mask.iter().map(|real| (1.0 - real) * MASKED_SCORE).collect()
+}
+
+/// Scores to probabilities, in place.
+pub(crate) struct Softmax<'a> {
+    pub(crate) scores: &'a mut [f32],
     /// Index of the first row in the whole tensor.
-    first_row: usize,
-    rows_of_example: usize,
+    pub(crate) first_row: usize,
+    pub(crate) rows_of_example: usize,
     /// Added to the scaled scores, (batch, key).
-    penalties: &'a [f32],
-    keys: usize,
-    scale: f32,
+    pub(crate) penalties: &'a [f32],
+    pub(crate) keys: usize,
+    pub(crate) scale: f32,
 }
 
 impl Kernel for Softmax<'_> {
@@ -165,11 +170,12 @@ fn normalize_row(row: &mut [f32]) {
     }
 }
 
-struct SoftmaxBackward<'a> {
-    gradients: &'a mut [f32],
-    probabilities: &'a [f32],
-    keys: usize,
-    scale: f32,
+/// Gradients of probabilities to gradients of scores, in place.
+pub(crate) struct SoftmaxBackward<'a> {
+    pub(crate) gradients: &'a mut [f32],
+    pub(crate) probabilities: &'a [f32],
+    pub(crate) keys: usize,
+    pub(crate) scale: f32,
 }
 
 impl Kernel for SoftmaxBackward<'_> {

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use autodistillation_distillation::{Batch, Network};
+use autodistillation_kernels::RowGradient;
 use burn::module::{ModuleVisitor, Param};
 use burn::tensor::{Device, Gradients, Int, Tensor, TensorData};
 use safetensors::SafeTensors;
@@ -103,7 +104,12 @@ impl<N: Network> ModuleVisitor for GradientVisitor<'_, N> {
         let Some(gradient) = param.val().grad(self.gradients) else {
             return;
         };
-        let dims = gradient.dims();
+        let dims = param.val().dims();
+        let rows = gradient.clone().flatten::<1>(0, D - 1).reshape([gradient.dims()[0] as i32, -1]); // (rows, width)
+        let gradient = match RowGradient::unpack(&rows, dims[D - 1]) {
+            Some(by_rows) if D == 2 => by_rows.dense(dims[0]).reshape(dims),
+            _ => gradient,
+        };
         let values: Vec<f32> = gradient.into_data().try_into_vec().unwrap();
         let linear = D == 2 && self.path.last().is_some_and(|(_, container)| container == "Struct:Linear");
         let values = if linear { transposed(&values, dims[0], dims[1]) } else { values };

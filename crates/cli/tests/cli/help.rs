@@ -2,9 +2,9 @@
 
 use crate::workplace::Workplace;
 
-const COMMANDS: [&str; 11] = [
+const COMMANDS: [&str; 12] = [
     "run", "check", "finetune", "distill", "evaluate", "predict", "layers", "pareto", "export", "report",
-    "init",
+    "bench", "init",
 ];
 
 #[test]

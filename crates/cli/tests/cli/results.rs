@@ -86,3 +86,20 @@ fn a_reader_that_has_gone_away_is_no_error() {
     let output = workplace.command(&["layers", "teacher"]).stdout(writer).output().unwrap();
     assert_eq!((output.status.code(), String::from_utf8_lossy(&output.stderr).as_ref()), (Some(0), ""));
 }
+
+#[test]
+fn bench_measures_steps_and_latency_of_a_shape() {
+    let shape = "--hidden 8 --heads 2 --ffn 16 --layers 1 --batch 2 --length 4 --vocabulary 20 --steps 2";
+    for work in ["step", "latency"] {
+        let mut arguments = vec!["bench", work];
+        arguments.extend(shape.split(' '));
+        let table = Workplace::new().succeed(&arguments).stdout;
+        assert!(table.contains("median") && table.contains("GFLOP/s"), "{table}");
+        arguments.extend(["--jobs", "2", "--threads", "1", "--json"]);
+        let json = Workplace::new().succeed(&arguments).json();
+        assert_eq!((json["jobs"].as_u64(), json["threads"].as_u64()), (Some(2), Some(1)));
+        for number in ["median_ms", "gemm_gflops_peak", "gemm_share"] {
+            assert!(json[number].as_f64().unwrap() > 0.0, "{number}: {json}");
+        }
+    }
+}

@@ -28,6 +28,8 @@ fn numbers_that_cannot_be_are_refused() {
         &["--epochs"],
     );
     refuse(&["pareto", "run", "--min", "accuracy"], &["expected METRIC=VALUE"]);
+    refuse(&["bench", "step", "--heads", "0"], &["'0'", "--heads"]);
+    refuse(&["bench", "step", "--hidden", "8", "--heads", "3"], &["heads"]);
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! Multi-head self-attention (Vaswani et al. 2017) and its output projection.
 
+use autodistillation_distillation::Mode;
 use autodistillation_kernels as kernels;
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
@@ -67,18 +68,44 @@ impl SelfAttention {
         let key = self.key.forward(input.hidden.clone());
         pass.sequence(paths::in_layer(input.layer, "attention.self.key"), &key)?;
 
-        let scores = self.by_head(query).matmul(self.by_head(key).swap_dims(2, 3)); // (batch, heads, rows, length)
+        let context = if self.is_one_operator(input, pass) {
+            let value = self.value(input, pass)?;
+            kernels::attention([query, key, value], input.mask.clone(), self.heads)
+        } else {
+            self.in_steps(query, key, input, pass)?
+        };
+        pass.sequence(paths::in_layer(input.layer, "attention.self"), &context)?;
+        Some(context)
+    }
+
+    /// Whether nobody looks at the probabilities, neither a tap nor dropout.
+    fn is_one_operator(&self, input: &LayerInput<'_>, pass: &Pass<'_>) -> bool {
+        let dropped = matches!(input.mode, Mode::Training(_)) && self.dropout > 0.0;
+        !dropped && !pass.wants(&paths::probabilities(input.layer))
+    }
+
+    fn value(&self, input: &LayerInput<'_>, pass: &mut Pass<'_>) -> Option<Tensor<3>> {
+        let value = self.value.forward(input.hidden.clone());
+        pass.sequence(paths::in_layer(input.layer, "attention.self.value"), &value)?;
+        Some(value)
+    }
+
+    /// The context by way of the probabilities, which are tapped before values are computed.
+    fn in_steps(
+        &self,
+        query: Tensor<3>,
+        key: Tensor<3>,
+        input: &LayerInput<'_>,
+        pass: &mut Pass<'_>,
+    ) -> Option<Tensor<3>> {
         let [.., hidden] = input.hidden.dims();
         let scale = ((hidden / self.heads) as f32).sqrt().recip();
+        let scores = self.by_head(query).matmul(self.by_head(key).swap_dims(2, 3)); // (batch, heads, rows, length)
         let probabilities = kernels::masked_softmax(scores, input.mask.clone(), scale);
         pass.attention(paths::probabilities(input.layer), &probabilities)?;
         let probabilities = dropout(probabilities, self.dropout, site(input.mode, 0));
-
-        let value = self.value.forward(input.hidden.clone());
-        pass.sequence(paths::in_layer(input.layer, "attention.self.value"), &value)?;
-        let context = self.joined(probabilities.matmul(self.by_head(value)));
-        pass.sequence(paths::in_layer(input.layer, "attention.self"), &context)?;
-        Some(context)
+        let value = self.value(input, pass)?;
+        Some(self.joined(probabilities.matmul(self.by_head(value))))
     }
 
     /// (batch, rows, hidden) → (batch, heads, rows, size)

@@ -36,7 +36,7 @@ impl Embeddings {
 
     /// (batch, length) → (batch, length, hidden). The feature is the module's output, after dropout.
     pub(super) fn forward(&self, batch: &Batch, pass: &mut Pass<'_>) -> Option<Tensor<3>> {
-        let words = self.word_embeddings.forward(batch.ids.clone());
+        let words = self.word_embeddings.forward_by_rows(batch.ids.clone());
         let segments = self.token_type_embeddings.forward(batch.token_types.clone());
         let places = self.position_embeddings.first(batch.length()); // (1, length, hidden)
         let hidden = self.layer_norm.forward(words + segments + places);

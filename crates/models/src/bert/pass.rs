@@ -22,6 +22,11 @@ impl<'a> Pass<'a> {
         self.taps.wants_inside(module)
     }
 
+    /// Whether the feature at `path` is wanted.
+    pub(crate) fn wants(&self, path: &LayerPath) -> bool {
+        self.taps.wants(path)
+    }
+
     /// Passes by a feature (batch, width).
     pub(crate) fn vectors(&mut self, path: LayerPath, tensor: &Tensor<2>) -> Option<()> {
         self.capture(path, || Feature::Vectors(tensor.clone()))

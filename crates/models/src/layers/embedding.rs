@@ -23,6 +23,12 @@ impl Embedding {
         kernels::embedding(self.weight.val(), ids)
     }
 
+    /// As [`Embedding::forward`], with a gradient that lists only the rows that were looked up; for a table that is
+    /// looked up once in a pass.
+    pub fn forward_by_rows(&self, ids: Tensor<2, Int>) -> Tensor<3> {
+        kernels::embedding_by_rows(self.weight.val(), ids)
+    }
+
     /// The vectors of ids 0 to `length - 1`, (1, length, width).
     pub fn first(&self, length: usize) -> Tensor<3> {
         self.weight.val().narrow(0, 0, length).unsqueeze()
