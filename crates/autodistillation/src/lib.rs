@@ -15,6 +15,7 @@ pub mod inference;
 pub mod materials;
 pub mod measurement;
 pub mod plan;
+pub mod precision;
 pub mod repick;
 pub mod report;
 pub mod run;
@@ -25,6 +26,7 @@ pub use error::Error;
 pub use event::{RunEvent, RunListener};
 pub use experiment::{BuiltInExperiment, Closures, Experiment, MockExperiment, TrialContext, TrialError};
 pub use plan::Plan;
+pub use precision::TrainingPrecision;
 
 pub use autodistillation_distillation as distillation;
 pub use autodistillation_models as models;
