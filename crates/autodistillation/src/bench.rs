@@ -21,7 +21,7 @@ use rand_chacha::ChaCha8Rng;
 use serde::Serialize;
 use serde_json::json;
 
-use crate::Error;
+use crate::{Error, TrainingPrecision};
 
 /// The network, the batch and how much of the machine is used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -46,6 +46,8 @@ pub struct BenchOptions {
     pub jobs: usize,
     /// Threads of each student.
     pub threads: usize,
+    /// What the matrix products of the encoder are computed in.
+    pub precision: TrainingPrecision,
 }
 
 /// What was measured.
@@ -94,7 +96,7 @@ pub fn latency(options: &BenchOptions) -> Result<Speed, Error> {
         repeats: options.steps as usize,
     };
     let latencies = side_by_side(options, |_| {
-        let network = Bert::random(config.clone(), 0, &Device::flex());
+        let network = network(&config, options, 0)?;
         Ok(vec![measure_latency(&network, &settings, options.vocabulary)?])
     })?;
     let [median, _] = median_and_least(latencies.iter().map(|latency| latency.p50).collect());
@@ -150,9 +152,14 @@ fn network_config(options: &BenchOptions) -> Result<BertConfig, Error> {
     Ok(config.map_err(|problems| autodistillation_models::Error::Architecture { problems })?)
 }
 
+fn network(config: &BertConfig, options: &BenchOptions, seed: u64) -> Result<Bert, Error> {
+    let network = Bert::random(config.clone(), seed, &Device::flex());
+    Ok(network.compute_in(options.precision.arithmetic()?))
+}
+
 /// Milliseconds of each timed step of one student.
 fn train(config: &BertConfig, options: &BenchOptions, seed: u64) -> Result<Vec<f64>, Error> {
-    let network = Bert::random(config.clone(), seed, &Device::flex());
+    let network = network(config, options, seed)?;
     let teacher = Teacher::new(network.clone(), 0);
     let training = random_examples(options, seed);
     let ends = Mutex::new(Vec::new());
@@ -230,6 +237,7 @@ mod tests {
             steps: 5,
             jobs: 2,
             threads: 1,
+            precision: TrainingPrecision::Auto,
         }
     }
 

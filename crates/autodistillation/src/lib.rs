@@ -15,6 +15,7 @@ pub mod inference;
 pub mod materials;
 pub mod measurement;
 pub mod plan;
+pub mod precision;
 pub mod repick;
 pub mod report;
 pub mod run;
@@ -26,6 +27,7 @@ pub use error::Error;
 pub use event::{RunEvent, RunListener};
 pub use experiment::{BuiltInExperiment, Closures, Experiment, MockExperiment, TrialContext, TrialError};
 pub use plan::Plan;
+pub use precision::TrainingPrecision;
 pub use teacher_cache::CacheSettings;
 
 pub use autodistillation_distillation as distillation;

@@ -9,12 +9,12 @@ unsafe extern "C" {
 
 /// `mi_option_purge_delay` of mimalloc 2 and 3.
 const PURGE_DELAY: c_int = 15;
-/// Milliseconds before unused memory goes back to the system: far more than a step takes, so that its pages are not
-/// returned and zeroed again at every step. (For whole arenas mimalloc waits ten times as long.)
-const KEPT_FOR: c_long = 2_000;
+/// Unused memory never goes back to the system: after any delay its pages would be returned and zeroed again within a
+/// training, and as small pages, where the first use got huge ones.
+const NEVER: c_long = -1;
 
-/// Keeps unused memory for some seconds.
+/// Keeps unused memory until the program ends.
 pub fn keep() {
     // SAFETY: mimalloc is this program's allocator and linked in; its options can be set at any time.
-    unsafe { mi_option_set(PURGE_DELAY, KEPT_FOR) }
+    unsafe { mi_option_set(PURGE_DELAY, NEVER) }
 }

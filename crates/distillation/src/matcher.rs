@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use autodistillation_kernels::{Arithmetic, linear};
 use burn::module::{Module, Param};
 use burn::tensor::{Device, Tensor, TensorData};
 use nalgebra::DMatrix;
@@ -46,7 +47,7 @@ impl FeatureMatcher {
 
     /// Maps rows, (rows, student) → (rows, teacher).
     pub fn forward(&self, rows: Tensor<2>) -> Tensor<2> {
-        autodistillation_kernels::linear(rows, self.weight.val(), Some(self.bias.val()))
+        linear(rows, self.weight.val(), Some(self.bias.val()), Arithmetic::F32)
     }
 }
 

@@ -8,8 +8,8 @@
 use std::{error::Error, time::Instant};
 
 use autodistillation_kernels::{
-    AdamWStep, DropoutKey, WeightDecay, adamw_step, add_layer_norm, composed, dropout, embedding, gelu,
-    gelu_tanh, layer_norm, linear, masked_softmax,
+    AdamWStep, Arithmetic, DropoutKey, WeightDecay, adamw_step, add_layer_norm, composed, dropout, embedding,
+    gelu, gelu_tanh, layer_norm, linear, masked_softmax,
 };
 use burn::tensor::{Device, Distribution, Int, Tensor};
 
@@ -59,7 +59,7 @@ impl Shape {
         let (input, weight, bias) = (self.rows(self.hidden), leaf([self.hidden, self.ffn]), leaf([self.ffn]));
         compare(
             "linear with bias",
-            || backward(linear(input.clone(), weight.clone(), Some(bias.clone()))),
+            || backward(linear(input.clone(), weight.clone(), Some(bias.clone()), Arithmetic::F32)),
             || backward(composed::linear(input.clone(), weight.clone(), Some(bias.clone()))),
         );
     }

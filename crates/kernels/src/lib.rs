@@ -9,6 +9,7 @@ pub mod composed;
 mod adamw;
 mod attention;
 mod autodiff;
+mod bf16;
 mod buffer;
 mod column_sum;
 mod cross_entropy;
@@ -28,6 +29,7 @@ mod simd;
 
 pub use adamw::{AdamWStep, WeightDecay, adamw_step, sum_of_squares};
 pub use attention::attention;
+pub use bf16::{Arithmetic, bf16_is_fast};
 pub use cross_entropy::cross_entropy;
 pub use dropout::{DropoutKey, dropout};
 pub use embedding::{embedding, embedding_by_rows};

@@ -18,7 +18,8 @@ use burn::{
 
 use crate::{
     autodiff::{AutodiffTensor, constant, record},
-    buffer::{contiguous, elements, is_fused, update, width},
+    bf16::{self, Arithmetic, Matrix, bf16_is_fast},
+    buffer::{contiguous, elements, from_elements, is_fused, update, width},
     column_sum::column_sum,
     composed,
     simd::{Kernel, rows_per_chunk, run},
@@ -27,15 +28,21 @@ use crate::{
 /// `input · weight + bias` over the last dimension; `weight` is (in, out), `bias` (out).
 ///
 /// Leading dimensions are flattened to rows, so that the output, the input's gradient and the
-/// weight's gradient are one matrix product each.
-pub fn linear<const D: usize>(input: Tensor<D>, weight: Tensor<2>, bias: Option<Tensor<1>>) -> Tensor<D> {
+/// weight's gradient are one matrix product each, in `arithmetic`. (The composed default is always in f32.)
+pub fn linear<const D: usize>(
+    input: Tensor<D>,
+    weight: Tensor<2>,
+    bias: Option<Tensor<1>>,
+    arithmetic: Arithmetic,
+) -> Tensor<D> {
     if !is_fused(&input) || !is_fused(&weight) {
         return composed::linear(input, weight, bias);
     }
+    let arithmetic = if bf16_is_fast() { arithmetic } else { Arithmetic::F32 };
     let (input, weight) = (input.into_dispatch(), weight.into_dispatch());
     Tensor::from_dispatch(match bias {
-        Some(bias) => Dispatch::affine(input, weight, bias.into_dispatch()),
-        None => Dispatch::project(input, weight),
+        Some(bias) => Dispatch::affine(input, weight, bias.into_dispatch(), arithmetic),
+        None => Dispatch::project(input, weight, arithmetic),
     })
 }
 
@@ -46,46 +53,99 @@ trait LinearOps: Backend {
         input: FloatTensor<Self>,
         weight: FloatTensor<Self>,
         bias: FloatTensor<Self>,
+        arithmetic: Arithmetic,
     ) -> FloatTensor<Self>;
 
-    fn project(input: FloatTensor<Self>, weight: FloatTensor<Self>) -> FloatTensor<Self>;
+    fn project(
+        input: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        arithmetic: Arithmetic,
+    ) -> FloatTensor<Self>;
 }
 
 impl LinearOps for Flex {
-    fn affine(input: FlexTensor, weight: FlexTensor, bias: FlexTensor) -> FlexTensor {
-        add_bias(Self::project(input, weight), bias)
+    fn affine(input: FlexTensor, weight: FlexTensor, bias: FlexTensor, arithmetic: Arithmetic) -> FlexTensor {
+        match arithmetic {
+            Arithmetic::F32 => add_bias(Self::project(input, weight, arithmetic), bias),
+            Arithmetic::Bf16 => product(input, &weight, Some(&contiguous(bias)), arithmetic),
+        }
     }
 
-    fn project(input: FlexTensor, weight: FlexTensor) -> FlexTensor {
-        let mut shape = input.shape();
-        let last = shape.num_dims() - 1;
-        shape[last] = width(&weight);
-        let product = Self::float_matmul(rows(input), weight); // (rows, out)
-        product.with_layout(Layout::contiguous(shape))
+    fn project(input: FlexTensor, weight: FlexTensor, arithmetic: Arithmetic) -> FlexTensor {
+        product(input, &weight, None, arithmetic)
     }
 }
 
+/// `input · weight`, and in bf16 plus `bias`, with the input's leading dimensions.
+fn product(
+    input: FlexTensor,
+    weight: &FlexTensor,
+    bias: Option<&FlexTensor>,
+    arithmetic: Arithmetic,
+) -> FlexTensor {
+    let mut shape = input.shape();
+    let last = shape.num_dims() - 1;
+    shape[last] = width(weight);
+    let product = matmul(rows(input), weight.clone(), bias, arithmetic); // (rows, out)
+    product.with_layout(Layout::contiguous(shape))
+}
+
+/// The product of two matrices, and in bf16 plus `bias`.
+fn matmul(
+    left: FlexTensor,
+    right: FlexTensor,
+    bias: Option<&FlexTensor>,
+    arithmetic: Arithmetic,
+) -> FlexTensor {
+    match arithmetic {
+        Arithmetic::F32 => Flex::float_matmul(left, right),
+        Arithmetic::Bf16 => {
+            let (left, right) = (with_positive_strides(left), with_positive_strides(right));
+            let (left, right) = (matrix(&left), matrix(&right));
+            let shape = Shape::from([left.rows, right.columns]);
+            from_elements(bf16::product(left, right, bias.map(elements)), shape)
+        }
+    }
+}
+
+fn with_positive_strides(tensor: FlexTensor) -> FlexTensor {
+    if tensor.layout().has_positive_strides() { tensor } else { tensor.to_contiguous() }
+}
+
+/// The elements of a matrix with positive strides, and how to find them.
+fn matrix(tensor: &FlexTensor) -> Matrix<'_> {
+    let layout = tensor.layout();
+    let [rows, columns] = [layout.shape()[0], layout.shape()[1]];
+    let strides = [0, 1].map(|dim| layout.strides()[dim].unsigned_abs());
+    Matrix { elements: &tensor.storage::<f32>()[layout.start_offset()..], rows, columns, strides }
+}
+
 impl<C: CheckpointStrategy> LinearOps for Autodiff<Flex, C> {
-    fn affine(input: AutodiffTensor, weight: AutodiffTensor, bias: AutodiffTensor) -> AutodiffTensor {
+    fn affine(
+        input: AutodiffTensor,
+        weight: AutodiffTensor,
+        bias: AutodiffTensor,
+        arithmetic: Arithmetic,
+    ) -> AutodiffTensor {
         let tracked = (input.is_tracked(), weight.is_tracked(), bias.is_tracked());
         let ((input, input_node), (weight, weight_node)) = (input.into_parts(), weight.into_parts());
         let (bias, bias_node) = bias.into_parts();
-        let output = Flex::affine(input.clone(), weight.clone(), bias);
+        let output = Flex::affine(input.clone(), weight.clone(), bias, arithmetic);
         if tracked == (false, false, false) {
             return constant(output);
         }
-        let state = Saved::new((input, tracked.0), (weight, tracked.1));
+        let state = Saved::new((input, tracked.0), (weight, tracked.1), arithmetic);
         record::<C, _, 3>(Affine, [input_node, weight_node, bias_node], state, output)
     }
 
-    fn project(input: AutodiffTensor, weight: AutodiffTensor) -> AutodiffTensor {
+    fn project(input: AutodiffTensor, weight: AutodiffTensor, arithmetic: Arithmetic) -> AutodiffTensor {
         let tracked = (input.is_tracked(), weight.is_tracked());
         let ((input, input_node), (weight, weight_node)) = (input.into_parts(), weight.into_parts());
-        let output = Flex::project(input.clone(), weight.clone());
+        let output = Flex::project(input.clone(), weight.clone(), arithmetic);
         if tracked == (false, false) {
             return constant(output);
         }
-        let state = Saved::new((input, tracked.0), (weight, tracked.1));
+        let state = Saved::new((input, tracked.0), (weight, tracked.1), arithmetic);
         record::<C, _, 2>(Project, [input_node, weight_node], state, output)
     }
 }
@@ -95,21 +155,23 @@ impl<C: CheckpointStrategy> LinearOps for Autodiff<Flex, C> {
 struct Saved {
     input: Option<FlexTensor>,
     weight: Option<FlexTensor>,
+    arithmetic: Arithmetic,
 }
 
 impl Saved {
     /// Each factor with whether it is tracked.
-    fn new(input: (FlexTensor, bool), weight: (FlexTensor, bool)) -> Self {
-        Self { input: weight.1.then_some(input.0), weight: input.1.then_some(weight.0) }
+    fn new(input: (FlexTensor, bool), weight: (FlexTensor, bool), arithmetic: Arithmetic) -> Self {
+        Self { input: weight.1.then_some(input.0), weight: input.1.then_some(weight.0), arithmetic }
     }
 
     fn input_gradient(&self, output: &FlexTensor) -> Option<FlexTensor> {
-        self.weight.as_ref().map(|weight| Flex::project(output.clone(), weight.transpose(0, 1)))
+        let weight = self.weight.as_ref()?.transpose(0, 1); // (out, in)
+        Some(Flex::project(output.clone(), weight, self.arithmetic))
     }
 
     fn weight_gradient(&self, output: &FlexTensor) -> Option<FlexTensor> {
         let input = rows(self.input.clone()?).transpose(0, 1); // (in, rows)
-        Some(Flex::float_matmul(input, rows(output.clone())))
+        Some(matmul(input, rows(output.clone()), None, self.arithmetic))
     }
 }
 
@@ -193,13 +255,16 @@ mod tests {
     use burn::tensor::Tensor;
 
     use super::*;
-    use crate::parity::{assert_gradients_match_differences, assert_parity, evaluate, floats, plain, values};
+    use crate::parity::{
+        assert_close, assert_gradients_match_differences, assert_parity, evaluate, floats, plain, values,
+    };
 
     /// Input, weight and, where there is one, bias: (batch, length, in) · (in, out).
     fn fused([batch, length, input, output]: [usize; 4]) -> impl Fn(Vec<Tensor<1>>) -> Tensor<1> {
         move |inputs| {
             let rows = inputs[0].clone().reshape([batch, length, input]);
-            linear(rows, inputs[1].clone().reshape([input, output]), inputs.get(2).cloned()).flatten(0, 2)
+            linear(rows, inputs[1].clone().reshape([input, output]), inputs.get(2).cloned(), Arithmetic::F32)
+                .flatten(0, 2)
         }
     }
 
@@ -230,7 +295,7 @@ mod tests {
     fn a_transposed_input_and_a_transposed_weight_are_read_in_their_order() {
         let input = plain(&[1.0, 2.0, 3.0, 4.0, 5.0, 6.0], [3, 2]).transpose(); // [[1, 3, 5], [2, 4, 6]]
         let weight = plain(&[1.0, 0.0, 0.0, 0.0, 1.0, 10.0], [2, 3]).transpose(); // [[1, 0], [0, 1], [0, 10]]
-        assert_eq!(floats(linear(input, weight, None)), [1.0, 53.0, 2.0, 64.0]);
+        assert_eq!(floats(linear(input, weight, None, Arithmetic::F32)), [1.0, 53.0, 2.0, 64.0]);
     }
 
     #[test]
@@ -243,5 +308,23 @@ mod tests {
             fused(shape)(leaf.into_iter().chain(constants).collect())
         });
         assert_eq!(frozen[0], all[0]);
+    }
+
+    #[test]
+    fn bf16_agrees_with_f32_within_its_rounding_forward_and_backward() {
+        let shape = [3, 7, 70, 45];
+        let in_bf16 = |inputs: Vec<Tensor<1>>| {
+            let rows = inputs[0].clone().reshape([3, 7, 70]);
+            let weight = inputs[1].clone().reshape([70, 45]);
+            linear(rows, weight, inputs.get(2).cloned(), Arithmetic::Bf16).flatten(0, 2)
+        };
+        let (output, gradients) = evaluate(&inputs(shape), in_bf16);
+        let (expected, expected_gradients) = evaluate(&inputs(shape), fused(shape));
+        assert_close(&output, &expected, 1.0e-2);
+        for (gradient, expected) in gradients.iter().zip(&expected_gradients) {
+            assert_close(gradient, expected, 1.0e-2);
+        }
+        let constants = inputs(shape).iter().map(|input| plain(input, [input.len()])).collect();
+        assert_eq!(floats(in_bf16(constants)), output, "the plain output differs from the tracked one");
     }
 }

@@ -11,6 +11,7 @@ mod trace;
 use std::path::Path;
 
 use autodistillation_distillation::{Batch, Features, LayerOutput, LayerPath, Mode, Network, Taps};
+use autodistillation_kernels::Arithmetic;
 use burn::module::Module;
 use burn::tensor::Device;
 
@@ -78,6 +79,23 @@ impl Bert {
     ) -> Result<Loaded<Self>, Error> {
         let deviation = config.initializer_range;
         crate::folder::load(folder, Self::blank(config, device), |slot| slot.random(seed, deviation))
+    }
+
+    /// The same network with the matrix products of its encoder layers in `arithmetic`, forward and backward. Weights
+    /// stay f32; embeddings, attention scores, norms and the head are computed in f32 as before.
+    #[must_use]
+    pub fn compute_in(mut self, arithmetic: Arithmetic) -> Self {
+        for layer in &mut self.bert.encoder.layer {
+            let EncoderLayer { attention, intermediate, output } = layer;
+            let of_attention = &mut attention.self_attention;
+            for linear in [&mut of_attention.query, &mut of_attention.key, &mut of_attention.value] {
+                linear.arithmetic = arithmetic;
+            }
+            for linear in [&mut attention.output.dense, &mut intermediate.dense, &mut output.dense] {
+                linear.arithmetic = arithmetic;
+            }
+        }
+        self
     }
 
     /// The network's configuration.

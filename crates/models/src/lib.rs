@@ -23,6 +23,7 @@ mod test_networks;
 #[cfg(test)]
 mod test_reference;
 
+pub use autodistillation_kernels::{Arithmetic, bf16_is_fast};
 pub use bert::Bert;
 pub use config::{Activation, BertConfig, ConfigProblem, ProblemType};
 pub use error::Error;

@@ -43,6 +43,7 @@ mod tests {
             steps: 1,
             jobs: 1,
             threads: 1,
+            precision: crate::TrainingPrecision::F32,
         };
         let config = super::super::network_config(&options).unwrap();
         let head = 32.0 * 2.0 * (256.0 * 256.0 + 512.0);

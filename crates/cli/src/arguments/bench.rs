@@ -2,6 +2,7 @@
 
 use std::num::{NonZeroU32, NonZeroUsize};
 
+use autodistillation::TrainingPrecision;
 use clap::{Args, ValueEnum};
 
 /// `bench`
@@ -42,6 +43,9 @@ pub struct BenchArguments {
     /// Threads of each student [default: cores / jobs]
     #[arg(long, value_name = "N")]
     pub threads: Option<NonZeroUsize>,
+    /// Numbers that matrix products are computed in: auto, f32 or bf16
+    #[arg(long, value_name = "NUMBERS", default_value = "auto")]
+    pub precision: TrainingPrecision,
     /// Print the result as one JSON object
     #[arg(long)]
     pub json: bool,

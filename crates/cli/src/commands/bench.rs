@@ -29,6 +29,7 @@ fn options(arguments: &BenchArguments) -> BenchOptions {
         vocabulary: arguments.vocabulary.get(),
         steps: arguments.steps.get(),
         jobs,
+        precision: arguments.precision,
         threads: arguments.threads.map_or((cores / jobs).max(1), usize::from),
     }
 }

@@ -1,6 +1,6 @@
 //! A linear map with bias.
 
-use autodistillation_kernels as kernels;
+use autodistillation_kernels::{self as kernels, Arithmetic};
 use burn::module::{Module, Param};
 use burn::tensor::{Device, Tensor};
 
@@ -13,15 +13,22 @@ pub struct Linear {
     pub weight: Param<Tensor<2>>,
     /// (out)
     pub bias: Param<Tensor<1>>,
+    /// What its matrix products are computed in.
+    #[module(skip)]
+    pub(crate) arithmetic: Arithmetic,
 }
 
 impl Linear {
     pub(crate) fn blank(inputs: usize, outputs: usize, device: &Device) -> Self {
-        Self { weight: blank([inputs, outputs], device), bias: blank([outputs], device) }
+        Self {
+            weight: blank([inputs, outputs], device),
+            bias: blank([outputs], device),
+            arithmetic: Arithmetic::F32,
+        }
     }
 
     /// (…, in) → (…, out)
     pub fn forward<const D: usize>(&self, input: Tensor<D>) -> Tensor<D> {
-        kernels::linear(input, self.weight.val(), Some(self.bias.val()))
+        kernels::linear(input, self.weight.val(), Some(self.bias.val()), self.arithmetic)
     }
 }
