@@ -1,6 +1,6 @@
 //! `init`: a config to start from.
 
-use std::fs::OpenOptions;
+use std::fs::{OpenOptions, remove_file};
 use std::io::{ErrorKind, Write};
 use std::path::Path;
 
@@ -18,12 +18,14 @@ pub fn init(arguments: &InitArguments) -> Result<()> {
 }
 
 fn create(path: &Path) -> Result<()> {
-    match OpenOptions::new().write(true).create_new(true).open(path) {
+    let written = match OpenOptions::new().write(true).create_new(true).open(path) {
         Err(error) if error.kind() == ErrorKind::AlreadyExists => {
             bail!("`{}` already exists and stays as it is: give another name", path.display())
         }
-        file => file
-            .and_then(|mut file| file.write_all(starter().as_bytes()))
-            .with_context(|| format!("cannot write `{}`", path.display())),
-    }
+        Err(error) => Err(error),
+        Ok(mut file) => file.write_all(starter().as_bytes()).inspect_err(|_| {
+            let _ = remove_file(path); // Half a config would be in the way of the next try.
+        }),
+    };
+    written.with_context(|| format!("cannot write `{}`", path.display()))
 }

@@ -159,4 +159,7 @@ fn a_full_disk_is_an_error() {
     assert_eq!(said.code, Some(2), "{said:?}");
     assert!(said.stderr.starts_with("error: ") && !said.stderr.contains("panicked"), "{said:?}");
     assert!(said.stderr.contains("disk/out") && said.stderr.contains("full"), "{said:?}");
+    let init = format!("head -c 64K /dev/zero > disk/fill; {program} init disk/new.yaml; echo $?; ls disk");
+    let said = Said::of(&mount(&init).unwrap(), &workplace.path(""));
+    assert_eq!(said.stdout, "2\nfill\n", "{said:?}");
 }
