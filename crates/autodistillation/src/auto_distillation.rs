@@ -316,10 +316,8 @@ impl<E: Experiment> AutoDistillation<E> {
             .filter_map(|trial| Some((trial.number, trial.outcome.clone()?)))
             .collect();
         for (number, outcome) in pruned {
-            let mut memory = self.memory();
-            let ended = memory.store.as_mut().map_or(Ok(false), |store| store.is_ended(number))?;
+            let ended = self.memory().store.as_ref().map_or(Ok(false), |store| store.is_ended(number))?;
             if !ended {
-                drop(memory);
                 self.finish(number, outcome.clone())?;
                 listener.hear(&RunEvent::TrialFinished { number, outcome });
             }

@@ -25,7 +25,9 @@ pub mod teacher_cache;
 pub use auto_distillation::{AutoDistillation, SearchOptions};
 pub use error::Error;
 pub use event::{RunEvent, RunListener};
-pub use experiment::{BuiltInExperiment, Closures, Experiment, MockExperiment, TrialContext, TrialError};
+pub use experiment::{
+    BuiltInExperiment, Closures, Experiment, MockExperiment, Patience, TrialContext, TrialError,
+};
 pub use plan::Plan;
 pub use precision::TrainingPrecision;
 pub use teacher_cache::CacheSettings;

@@ -1,4 +1,5 @@
 //! Input that cannot mean anything is refused with its reason; odd input that can has a defined result.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use autodistillation_search::{
     Advisor, Architecture, BayesianAdvisor, Choice, Constraint, Dimension, Error, FeasibleSpace, Goal,

@@ -56,7 +56,7 @@ fn main() -> Result<(), Box<dyn Error>> {
             records.push(found);
         }
     }
-    let peers = options.peers.as_ref().map_or(Ok(Vec::new()), record::read)?;
+    let peers = options.peers.as_deref().map_or(Ok(Vec::new()), record::read)?;
     println!("{}", report::text(&records, &peers));
     if let Some(path) = &options.figure {
         std::fs::write(path, figure::svg(&records, &peers))?;

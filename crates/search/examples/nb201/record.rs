@@ -72,7 +72,7 @@ impl FromStr for Mode {
 }
 
 /// The records of a file; none where it does not exist.
-pub fn read(path: &String) -> Result<Vec<Record>, Box<dyn Error>> {
+pub fn read(path: &str) -> Result<Vec<Record>, Box<dyn Error>> {
     if !std::path::Path::new(path).exists() {
         return Ok(Vec::new());
     }

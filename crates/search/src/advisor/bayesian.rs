@@ -15,8 +15,9 @@ use outlook::Outlook;
 
 /// How many untried points are scored at most; from more, as many are drawn and then climbed from.
 const SCORED: usize = 1_000_000;
-/// A trial is trained to the end only where that is expected to enlarge the hypervolume by this share.
-const LEAST_GROWTH: f64 = 1e-4;
+/// Once no architecture may be tried any more, a trial is trained to the end only where that is
+/// expected to enlarge the hypervolume by this share.
+const LEAST_GROWTH: f64 = 5e-3;
 /// How many of the best points a local search starts from, where a space is too large to list.
 const LOCAL_STARTS: usize = 8;
 /// How many improving steps each local search may take.
@@ -101,10 +102,12 @@ impl Advisor for BayesianAdvisor {
         let Some(outlook) = Outlook::new(request, rng)? else { return Ok(Some(oldest)) };
         let indices: Vec<u64> = pruned.iter().map(|(_, index)| *index).collect();
         let scores = outlook.scores(&indices);
-        let rival = if remaining > 0 { highest(&outlook.scores(&request.untried())) } else { 0.0 };
-        let threshold = rival.max(LEAST_GROWTH * outlook.volume());
+        let threshold = match remaining {
+            0 => LEAST_GROWTH * outlook.volume(),
+            _ => highest(&outlook.scores(&request.untried())),
+        };
         let best = (0..scores.len()).max_by(|&a, &b| scores[a].total_cmp(&scores[b]));
-        Ok(best.filter(|&at| scores[at] >= threshold).map(|at| pruned[at].0))
+        Ok(best.filter(|&at| scores[at] > 0.0 && scores[at] >= threshold).map(|at| pruned[at].0))
     }
 }
 
