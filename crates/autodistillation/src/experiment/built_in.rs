@@ -389,11 +389,11 @@ impl<'a> Journal<'a> {
         for note in self.notes.take() {
             let _ = self.trial.tell(RunEvent::Note(note)); // The event itself is answered below.
         }
-        if let Event::Step { step, loss, .. } = event {
-            if step % self.every == 0 || *step == 1 {
-                let point = CurvePoint { stage: self.position as u32, step: *step, loss: f64::from(*loss) };
-                self.curve.borrow_mut().push(point);
-            }
+        if let Event::Step { step, loss, .. } = event
+            && (step % self.every == 0 || *step == 1)
+        {
+            let point = CurvePoint { stage: self.position as u32, step: *step, loss: f64::from(*loss) };
+            self.curve.borrow_mut().push(point);
         }
         self.trial.tell(RunEvent::Training { number: self.trial.number, event: event.clone() })
     }

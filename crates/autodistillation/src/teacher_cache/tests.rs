@@ -165,7 +165,8 @@ fn damaged_outputs_are_computed_again() {
     let folder = tempfile::tempdir().unwrap();
     let expected = expected();
     ask_with(folder.path());
-    let damage: [(&str, &dyn Fn(&Path), bool); 5] = [
+    type Damage<'d> = (&'d str, &'d dyn Fn(&Path), bool);
+    let damage: [Damage<'_>; 5] = [
         ("a removed file", &|path| fs::remove_file(path).unwrap(), false),
         (
             "a file cut short",

@@ -17,6 +17,7 @@ fn linear(reference: &Reference, name: &str) -> Linear {
     Linear {
         weight: trainable(reference.tensor::<2>(&format!("{name}.weight")).transpose()),
         bias: trainable(reference.tensor(&format!("{name}.bias"))),
+        arithmetic: kernels::Arithmetic::F32,
     }
 }
 
