@@ -10,7 +10,7 @@ use autodistillation::distillation::Event;
 use autodistillation::inference;
 use autodistillation::report::ParetoFile;
 use autodistillation::run::{RunOptions, RunResult, run};
-use autodistillation::{Error, Plan, RunEvent, repick};
+use autodistillation::{CacheSettings, Error, Plan, RunEvent, repick};
 
 const CONFIG: &str = "
 model: {name: tiny, framework: pytorch}
@@ -40,7 +40,11 @@ fn options(output: &Path) -> RunOptions {
 }
 
 fn finish(output: &Path) -> RunResult {
-    run(plan(), &options(output), (&|_: &RunEvent| {}, &AtomicBool::new(false))).unwrap()
+    finish_with(&options(output))
+}
+
+fn finish_with(options: &RunOptions) -> RunResult {
+    run(plan(), options, (&|_: &RunEvent| {}, &AtomicBool::new(false))).unwrap()
 }
 
 /// Runs until `events` things have happened, then stops as Ctrl-C does.
@@ -114,6 +118,22 @@ fn interruptions_at_any_moment_change_nothing() {
         }
     }
     assert_eq!(essence(&finish(pieces.path())), expected);
+}
+
+#[test]
+fn the_teacher_is_asked_once_and_its_cache_changes_no_student() {
+    let (cache, plain) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let expected = essence(&finish(plain.path()));
+    let settings = CacheSettings { folder: cache.path().to_owned(), size: Some(1 << 30) };
+    let waited = [(); 2].map(|()| {
+        let folder = tempfile::tempdir().unwrap();
+        let result = finish_with(&RunOptions { cache: Some(settings.clone()), ..options(folder.path()) });
+        assert_eq!(essence(&result), expected);
+        let stages = result.summary.records.iter().flat_map(|record| &record.stages);
+        stages.map(|stage| stage.teacher_seconds.unwrap()).sum::<f64>()
+    });
+    assert!(waited[0] > 0.0, "somebody has to ask");
+    assert_eq!(waited[1], 0.0, "a later run on the same data");
 }
 
 #[test]

@@ -93,15 +93,21 @@ fn measured(metrics: &Metrics) -> Measured {
 }
 
 fn time_shares(records: &[TrialRecord]) -> Vec<TimeShare> {
+    let stages = || records.iter().flat_map(|record| &record.stages);
+    let waiting = |stage: &StageRecord| stage.teacher_seconds.unwrap_or(0.0);
     let seconds = |regular: bool| -> f64 {
-        let stages = records.iter().flat_map(|record| &record.stages);
-        stages.filter(|stage| (stage.name == "regular") == regular).map(|stage| stage.seconds).sum()
+        let those = stages().filter(|stage| (stage.name == "regular") == regular);
+        those.map(|stage| stage.seconds - waiting(stage)).sum()
     };
-    [("flash distillation", seconds(false)), ("regular distillation", seconds(true))]
-        .into_iter()
-        .filter(|(_, seconds)| *seconds > 0.0)
-        .map(|(activity, seconds)| TimeShare { activity: activity.to_owned(), seconds })
-        .collect()
+    [
+        ("the teacher's answers", stages().map(waiting).sum()),
+        ("flash distillation", seconds(false)),
+        ("regular distillation", seconds(true)),
+    ]
+    .into_iter()
+    .filter(|(_, seconds)| *seconds > 0.0)
+    .map(|(activity, seconds)| TimeShare { activity: activity.to_owned(), seconds })
+    .collect()
 }
 
 fn teacher_summary(experiment: &BuiltInExperiment, metrics: Metrics) -> Teacher {

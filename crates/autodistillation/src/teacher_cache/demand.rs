@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use autodistillation_distillation::criterion;
 use autodistillation_distillation::{
-    ExampleSet, LayerPath, Matchers, Network, Order, Scheduler, Taps, rows_of_stage,
+    Example, ExampleSet, LayerPath, Matchers, Network, Order, Scheduler, Taps, rows_of_stage,
 };
 use autodistillation_models::Bert;
 use half::f16;
@@ -15,11 +15,18 @@ use super::CacheSettings;
 use crate::Error;
 use crate::experiment::BuiltInExperiment;
 
+/// What an output among others that are not there takes on disk beyond its own bytes.
+const PAGE: u64 = 4096;
+/// Bytes of an example's checksum.
+const INDEX: u64 = 8;
+
 /// The teacher's outputs that the stages of one student need.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Demand {
     /// Bytes of all outputs.
     pub bytes: u64,
+    /// Bytes that they take on disk at most: a file has pages, and outputs lie at fixed places.
+    pub disk: u64,
     /// Layers that are tapped.
     pub layers: usize,
     /// Examples of the training set that the teacher answers.
@@ -56,8 +63,10 @@ impl Demand {
             }
         }
         let limit = cache.and_then(CacheSettings::limit).filter(|limit| *limit > 0);
+        let sizes = (training.sizes(teacher, &sets.training), validation.sizes(teacher, &sets.validation));
         Ok(Self {
-            bytes: training.bytes(teacher, &sets.training) + validation.bytes(teacher, &sets.validation),
+            bytes: sizes.0.bytes + sizes.1.bytes,
+            disk: sizes.0.disk + sizes.1.disk,
             layers: training.0.len(),
             examples: training.0.values().flatten().collect::<BTreeSet<_>>().len(),
             folder: limit.and_then(|_| cache.map(CacheSettings::outputs_folder)),
@@ -67,7 +76,7 @@ impl Demand {
 
     /// Whether the cache has room for all of it.
     pub fn fits(&self) -> bool {
-        self.limit.is_some_and(|limit| self.bytes <= limit)
+        self.limit.is_some_and(|limit| self.disk <= limit)
     }
 }
 
@@ -83,12 +92,24 @@ impl Questions {
         }
     }
 
-    fn bytes(&self, teacher: &Bert, set: &ExampleSet) -> u64 {
+    fn sizes(&self, teacher: &Bert, set: &ExampleSet) -> Sizes {
         let layers = teacher.layers();
-        let known = self.0.iter().filter_map(|(path, rows)| {
-            let layer = layers.iter().find(|layer| layer.path == *path)?;
-            Some(rows.iter().map(move |row| layer.shape.elements(set.examples[*row as usize].ids.len())))
-        });
-        known.flatten().sum::<usize>() as u64 * size_of::<f16>() as u64
+        let mut sum = Sizes::default();
+        for (path, rows) in &self.0 {
+            let Some(layer) = layers.iter().find(|layer| layer.path == *path) else { continue };
+            let bytes =
+                |example: &Example| (layer.shape.elements(example.ids.len()) * size_of::<f16>()) as u64;
+            let all: u64 = set.examples.iter().map(bytes).sum();
+            let own: u64 = rows.iter().map(|row| bytes(&set.examples[*row as usize])).sum();
+            sum.bytes += own;
+            sum.disk += all.min(own + PAGE * rows.len() as u64) + INDEX * set.len() as u64;
+        }
+        sum
     }
+}
+
+#[derive(Default)]
+struct Sizes {
+    bytes: u64,
+    disk: u64,
 }

@@ -3,7 +3,7 @@
 use autodistillation_distillation::{
     Batch, Feature, Features, LayerOutput, LayerPath, Mode, Network, Shape, Taps,
 };
-use autodistillation_kernels::{embedding, linear};
+use autodistillation_kernels::{Arithmetic, embedding, linear};
 use burn::module::{Module, Param};
 use burn::tensor::{Device, Tensor};
 
@@ -81,7 +81,12 @@ impl Network for Averager {
         let hidden = self.hidden(batch);
         features.capture(taps, &LayerPath::new("hidden"), || Feature::Vectors(hidden.clone()));
         features.capture(taps, &self.logits(), || {
-            Feature::Vectors(linear(hidden.clone(), self.weight.val(), Some(self.bias.val())))
+            Feature::Vectors(linear(
+                hidden.clone(),
+                self.weight.val(),
+                Some(self.bias.val()),
+                Arithmetic::F32,
+            ))
         });
         features
     }
