@@ -14,7 +14,11 @@ use crate::terminal::{show, show_json};
 
 pub fn distill(arguments: &DistillArguments) -> Result<()> {
     let architecture = parse_architecture(&arguments.architecture)?;
-    let overrides = PlanOverrides { seed: arguments.seed, ..PlanOverrides::default() };
+    let overrides = PlanOverrides {
+        seed: arguments.seed,
+        precision: Some(arguments.precision),
+        ..PlanOverrides::default()
+    };
     let plan = Plan::load(&arguments.config)?.overridden_by(&overrides);
     let options = DistillOptions { architecture, output: arguments.output.clone() };
     let progress = Progress::new(&arguments.progress, Vec::new());
