@@ -9,6 +9,7 @@ use autodistillation_search::{Algorithm, Constraint, Goal, SearchSpace};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
+use crate::TrainingPrecision;
 use crate::config::{AutomaticFlash, LayerStack, Places};
 
 /// Everything a run needs, checked. Made from a config by [`Plan::load`](crate::config).
@@ -204,6 +205,9 @@ pub struct TrainingPlan {
     pub max_gradient_norm: Option<f64>,
     /// Stop a regular stage when validation has not improved; absent = never.
     pub early_stop: Option<EarlyStopPlan>,
+    /// What matrix products are computed in.
+    #[serde(skip_serializing_if = "TrainingPrecision::is_auto")]
+    pub precision: TrainingPrecision,
 }
 
 /// When a stage ends early.

@@ -160,6 +160,7 @@ pub fn prepare(
     cache: Option<&CacheSettings>,
     (listener, stop): (&dyn RunListener, &AtomicBool),
 ) -> Result<BuiltInExperiment, Error> {
+    plan.training.precision.arithmetic()?; // Better now than in the first trial.
     let device = Device::flex();
     let trained = trained_teacher(&plan, output, (listener, stop))?;
     listener.hear(&RunEvent::Phase("reading data and loading the teacher".into()));

@@ -4,6 +4,7 @@ use std::num::NonZeroU32;
 
 use autodistillation_search::Constraint;
 
+use crate::TrainingPrecision;
 use crate::plan::Plan;
 
 /// Values that win over the config's; absent = the config's.
@@ -13,6 +14,8 @@ pub struct PlanOverrides {
     pub trials: Option<NonZeroU32>,
     /// The seed of everything random.
     pub seed: Option<u64>,
+    /// What matrix products are computed in.
+    pub precision: Option<TrainingPrecision>,
     /// Bounds that replace those the config has on the same metrics and sides.
     pub constraints: Vec<Constraint>,
 }
@@ -21,6 +24,7 @@ impl Plan {
     /// The plan with these values in place of the config's.
     pub fn overridden_by(mut self, overrides: &PlanOverrides) -> Self {
         self.seed = overrides.seed.unwrap_or(self.seed);
+        self.training.precision = overrides.precision.unwrap_or(self.training.precision);
         if let Some(search) = &mut self.search {
             search.seed = self.seed;
             search.max_trials = overrides.trials.map_or(search.max_trials, NonZeroU32::get);
@@ -57,9 +61,14 @@ mod tests {
     fn given_values_win() {
         let bound = |text| Constraint::parse("max_params", text).unwrap();
         let first = PlanOverrides { constraints: vec![bound("9M")], ..PlanOverrides::default() };
-        let overrides =
-            PlanOverrides { trials: NonZeroU32::new(3), seed: Some(7), constraints: vec![bound("5M")] };
+        let overrides = PlanOverrides {
+            trials: NonZeroU32::new(3),
+            seed: Some(7),
+            constraints: vec![bound("5M")],
+            precision: Some(TrainingPrecision::F32),
+        };
         let plan = plan().overridden_by(&first).overridden_by(&overrides);
+        assert_eq!(plan.training.precision, TrainingPrecision::F32);
         let search = plan.search.unwrap();
         assert_eq!((search.max_trials, search.seed, plan.seed), (3, 7, 7));
         assert_eq!(search.constraints.iter().filter(|known| known.metric == "parameters").count(), 1);

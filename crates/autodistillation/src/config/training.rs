@@ -7,6 +7,7 @@ use super::examples::given_or_none;
 use super::node::Value;
 use super::problem::Problem;
 use super::table::Table;
+use crate::TrainingPrecision;
 use crate::plan::{EarlyStopPlan, TrainingPlan};
 
 /// What applies where the section says nothing: AdamW, batches of 32, gradients clipped to a norm of 1.
@@ -18,6 +19,7 @@ pub(super) fn default_training() -> TrainingPlan {
         accumulation: 1,
         max_gradient_norm: Some(1.0),
         early_stop: None,
+        precision: TrainingPrecision::Auto,
     }
 }
 
@@ -47,6 +49,7 @@ pub(super) fn training_keys(table: &mut Table<'_>) -> Option<TrainingPlan> {
         accumulation: accumulation?,
         max_gradient_norm: norm?,
         early_stop: given_or_none(early_stop)?,
+        precision: default.precision,
     })
 }
 

@@ -253,7 +253,8 @@ impl Experiment for BuiltInExperiment {
     }
 
     fn train(&self, student: Pupil, trial: &TrialContext<'_>) -> Result<Pupil, TrialError> {
-        self.teach(student, trial)
+        let arithmetic = self.plan.training.precision.arithmetic().map_err(TrialError::failed)?;
+        self.teach(Pupil { network: student.network.compute_in(arithmetic), ..student }, trial)
     }
 
     /// Measures the saved weights, so that the metrics are those of the files that are handed over.

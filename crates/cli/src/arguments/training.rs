@@ -3,8 +3,8 @@
 use std::num::{NonZeroU32, NonZeroUsize};
 use std::path::PathBuf;
 
-use autodistillation::CacheSettings;
 use autodistillation::teacher_cache::parse_size;
+use autodistillation::{CacheSettings, TrainingPrecision};
 use clap::Args;
 
 use super::count;
@@ -54,9 +54,9 @@ pub struct RunArguments {
     /// Where to compute
     #[arg(long, default_value = "flex", value_parser = device)]
     pub device: String,
-    /// Numbers to compute with: auto or f32
-    #[arg(long, default_value = "auto", value_parser = precision)]
-    pub precision: String,
+    /// Numbers that students' matrix products are computed in: auto, f32 or bf16
+    #[arg(long, value_name = "NUMBERS", default_value = "auto")]
+    pub precision: TrainingPrecision,
     /// Seed of everything random, in place of the config's
     #[arg(long, value_name = "N")]
     pub seed: Option<u64>,
@@ -129,6 +129,9 @@ pub struct DistillArguments {
     /// Seed of everything random, in place of the config's
     #[arg(long, value_name = "N")]
     pub seed: Option<u64>,
+    /// Numbers that matrix products are computed in: auto, f32 or bf16
+    #[arg(long, value_name = "NUMBERS", default_value = "auto")]
+    pub precision: TrainingPrecision,
     /// Print the metrics as one JSON object
     #[arg(long)]
     pub json: bool,
@@ -150,13 +153,6 @@ fn device(text: &str) -> Result<String, String> {
     match text {
         "flex" => Ok(text.to_owned()),
         _ => Err("this build computes on the CPU only: use `flex`".to_owned()),
-    }
-}
-
-fn precision(text: &str) -> Result<String, String> {
-    match text {
-        "auto" | "f32" => Ok(text.to_owned()),
-        _ => Err("this build trains in f32 only: use `auto` or `f32`".to_owned()),
     }
 }
 

@@ -15,7 +15,11 @@ use crate::terminal::{show, show_json};
 
 pub fn distill(arguments: &DistillArguments) -> Result<()> {
     let architecture = parse_architecture(&arguments.architecture)?;
-    let overrides = PlanOverrides { seed: arguments.seed, ..PlanOverrides::default() };
+    let overrides = PlanOverrides {
+        seed: arguments.seed,
+        precision: Some(arguments.precision),
+        ..PlanOverrides::default()
+    };
     let plan = Plan::load(&arguments.config)?.overridden_by(&overrides);
     let teaching = if arguments.without_teacher { Teaching::LabelsAlone } else { Teaching::Distilled };
     let output = arguments.output.clone();

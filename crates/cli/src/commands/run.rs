@@ -26,8 +26,12 @@ struct Found<'a> {
 }
 
 pub fn run(arguments: &RunArguments) -> Result<Ending> {
-    let overrides =
-        PlanOverrides { trials: arguments.trials, seed: arguments.seed, ..PlanOverrides::default() };
+    let overrides = PlanOverrides {
+        trials: arguments.trials,
+        seed: arguments.seed,
+        precision: Some(arguments.precision),
+        ..PlanOverrides::default()
+    };
     let plan = Plan::load(&arguments.config)?.overridden_by(&overrides);
     let options = options(arguments, &plan)?;
     let goals = plan.search.iter().flat_map(|search| &search.goals).map(|goal| goal.metric.clone());

@@ -16,7 +16,7 @@ fn unknown_commands_and_flags_are_named() {
 #[test]
 fn devices_and_precisions_of_other_builds_are_explained() {
     refuse(&["run", "config.yaml", "--device", "cuda:0"], &["'cuda:0'", "--device", "use `flex`"]);
-    refuse(&["run", "config.yaml", "--precision", "bf16"], &["'bf16'", "use `auto` or `f32`"]);
+    refuse(&["run", "config.yaml", "--precision", "f16"], &["'f16'", "use `auto`, `f32` or `bf16`"]);
 }
 
 #[test]

@@ -90,6 +90,22 @@ fn one_encoder_layer_agrees_with_pytorch_forward_and_backward() {
 }
 
 #[test]
+fn in_bf16_loss_and_gradients_are_those_of_f32_within_its_rounding() {
+    let reference = Reference::read();
+    let network = reference_network().train_only(&Block::everything()).compute_in(Arithmetic::Bf16);
+    let taps = Taps::new([network.logits()]);
+    let features = network.forward(&reference.batch(), &taps, Mode::Evaluation);
+    let loss = cross_entropy(features.vectors(&network.logits()).unwrap().clone(), reference.labels());
+    let found = gradients(&network, &loss.backward());
+    let loss = loss.into_scalar::<f32>();
+    assert!((loss - reference.values("loss")[0]).abs() < 1e-2, "loss {loss}");
+    for (name, gradient) in &found {
+        let apart = difference(gradient, reference.values(&format!("gradient.{name}")));
+        assert!(apart < 2e-2, "gradient of {name} differs by {apart}");
+    }
+}
+
+#[test]
 fn shapes_are_those_that_layers_lists() {
     let network = with(&[("num_attention_heads", json!(2))], 3);
     let features = network.forward(&two_sentences(), &all_layers(&network), Mode::Evaluation);
