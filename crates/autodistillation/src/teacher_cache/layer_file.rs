@@ -54,11 +54,11 @@ pub(super) struct LayerFile {
 impl LayerFile {
     /// Opens the file at `path`; `None` when there is none or it is not of this layout.
     pub(super) fn open(path: &Path, layout: &Layout) -> io::Result<Option<Self>> {
-        let writable = OpenOptions::new().read(true).write(true).open(path);
-        let file = match writable.or_else(|_| File::open(path)) {
+        let file = match OpenOptions::new().read(true).write(true).open(path) {
             Ok(file) => file,
+            // Not opened again for reading: another process may just have made it.
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-            Err(error) => return Err(error),
+            Err(_) => File::open(path)?,
         };
         let mut header = [0; HEADER];
         let fits = file.metadata()?.len() == layout.size
