@@ -31,7 +31,7 @@ pub(super) fn search(cursor: &Cursor<'_>, vocabulary: &Vocabulary) -> Option<Sea
     let seed = table.take("seed").map_or(Some(DEFAULT_SEED), |seed| seed.whole(0));
     let constraints: Option<Vec<Constraint>> =
         table.take("constraints").map_or(Some(Vec::new()), |map| constraints(&map, vocabulary.metrics));
-    let pruning = table.take("pruning").map_or(Some(Pruning::Auto), |name| {
+    let pruning = table.take("pruning").map_or(Some(Pruning::None), |name| {
         name.word("a way of pruning", &[("auto", Pruning::Auto), ("none", Pruning::None)])
     });
     table.finish();

@@ -177,7 +177,7 @@ fn the_sst2_benchmark_loads_and_its_mappings_are_the_automatic_ones() {
     };
     let plan = Plan::load(Path::new(shared)).unwrap_or_else(|errors| panic!("{errors}"));
     let search = plan.search.as_ref().unwrap();
-    assert_eq!((search.space.size(), search.max_trials, search.pruning), (36, 10, Pruning::Auto));
+    assert_eq!((search.space.size(), search.max_trials, search.pruning), (36, 10, Pruning::None));
     let flash = &plan.scheduler.stages()[..4];
     assert_eq!(flash.iter().map(|stage| (stage.steps, stage.learning_rate)).next(), Some((200, 1e-3)));
     let regular = &plan.scheduler.stages()[4];

@@ -48,14 +48,14 @@ impl Layout {
 
     /// Log-normal priors: length scales grow with the square root of the number of features, so
     /// that prior correlations do not vanish in many dimensions; main effects share a variance of
-    /// one half; the noise is small but not excluded; an early look is likely to agree with the
+    /// one half; pairs are weak unless trials insist (see `docs/experiments.md`); the noise is small but not excluded; an early look is likely to agree with the
     /// final one.
     pub(crate) fn priors(self) -> Vec<Prior> {
         let count = self.features.max(1) as f64;
         let prior = |mean: f64, deviation: f64| Prior { mean, deviation };
         let mut priors = vec![prior(0.5 * count.ln(), 1.0); self.features];
         priors.extend(vec![prior((0.5 / count).ln(), 1.5); self.features]);
-        priors.push(prior(0.3f64.ln(), 1.5));
+        priors.push(prior(0.01f64.ln(), 0.5));
         priors.push(prior(0.5f64.ln(), 1.0));
         priors.push(prior(1.5, 1.0));
         priors.push(prior(1e-3f64.ln(), 1.5));
