@@ -16,7 +16,7 @@ mod states;
 #[cfg(test)]
 mod tests;
 
-use autodistillation_distillation::{Features, LayerPath, Mode, Network, Parameters, Taps};
+use autodistillation_distillation::{Feature, Mode, Network, Parameters, Taps};
 use burn::tensor::Tensor;
 
 pub use basis::Basis;
@@ -34,6 +34,8 @@ struct Projection<'a> {
     student: Bert,
     states: &'a TeacherStates,
     basis: Basis,
+    /// The student's states that enter the next block to fit, one (batch, length, hidden) per batch.
+    hidden: Vec<Tensor<3>>,
 }
 
 /// Gives `student` weights computed from its teacher's, as seen on the sample of `states`.
@@ -52,9 +54,10 @@ pub fn project(student: Bert, states: &TeacherStates, seed: u64) -> Result<Bert,
         });
     }
     let basis = Basis::new(states, width, seed);
-    let mut projection = Projection { student: student.frozen(), states, basis };
+    let mut projection = Projection { student: student.frozen(), states, basis, hidden: Vec::new() };
     let words = embeddings::project(&projection.basis, states);
     projection.give(words);
+    projection.enter(0)?;
     projection.finish(0..layers)
 }
 
@@ -78,7 +81,8 @@ pub struct Trained {
 pub fn refit(student: Bert, states: &TeacherStates, seed: u64, trained: Trained) -> Result<Bert, Error> {
     let (width, layers) = (student.config().hidden_size, student.config().num_hidden_layers);
     let basis = Basis::new(states, width, seed);
-    let mut projection = Projection { student: student.frozen(), states, basis };
+    let mut projection = Projection { student: student.frozen(), states, basis, hidden: Vec::new() };
+    projection.enter(trained.block)?;
     projection.fit_outputs(trained.block)?;
     let above = trained.block + 1;
     match trained.next.filter(|next| *next >= above) {
@@ -113,45 +117,53 @@ impl Projection<'_> {
         self.fit_outputs(block)
     }
 
-    /// Fits the output maps of a block on what it computes inside.
-    fn fit_outputs(&mut self, block: usize) -> Result<(), Error> {
-        let prefix = format!("bert.encoder.layer.{block}");
-        let input = match block {
-            0 => LayerPath::new("bert.embeddings"),
-            _ => LayerPath::new(format!("bert.encoder.layer.{}.output", block - 1)),
+    /// Takes the states that enter `block` from a pass through what lies before it.
+    fn enter(&mut self, block: usize) -> Result<(), Error> {
+        let input = block.checked_sub(1).map_or_else(states::embeddings, states::output);
+        let taps = Taps::new([input.clone()]);
+        let state = |batch| match self.student.forward(batch, &taps, Mode::Evaluation).get(&input) {
+            Some(Feature::Sequence(hidden)) => Ok(hidden.clone()),
+            _ => Err(Error::Projection { reason: "a state of the student is missing" }),
         };
-        let attended = (input, LayerPath::new(format!("{prefix}.attention.self")));
-        self.fit_sublayer(block, &attended, &format!("{prefix}.attention.output"))?;
-        let wide = (
-            LayerPath::new(format!("{prefix}.attention.output")),
-            LayerPath::new(format!("{prefix}.intermediate")),
-        );
-        self.fit_sublayer(block, &wide, &format!("{prefix}.output"))
+        self.hidden = self.states.batches().iter().map(state).collect::<Result<_, _>>()?;
+        Ok(())
+    }
+
+    /// Fits the output maps of a block on what it computes inside, and goes through it.
+    fn fit_outputs(&mut self, block: usize) -> Result<(), Error> {
+        let hidden = std::mem::take(&mut self.hidden);
+        let masks = self.states.batches().iter().map(|batch| &batch.mask);
+        let contexts: Vec<_> =
+            hidden.iter().cloned().zip(masks).map(|input| self.student.context(block, input)).collect();
+        self.fit_sublayer((block, "attention.output"), &contexts, &hidden)?;
+        let attended: Vec<_> =
+            contexts.into_iter().zip(hidden).map(|inputs| self.student.attended(block, inputs)).collect();
+        let wide: Vec<_> = attended.iter().cloned().map(|state| self.student.widened(block, state)).collect();
+        self.fit_sublayer((block, "output"), &wide, &attended)?;
+        self.hidden =
+            wide.into_iter().zip(attended).map(|inputs| self.student.narrowed(block, inputs)).collect();
+        Ok(())
     }
 
     /// Fits the output map and the norm of `module`, whose input is `features` and whose residual is `residual`, so
     /// that its output comes near the teacher's state there.
     fn fit_sublayer(
         &mut self,
-        block: usize,
-        (residual, features): &(LayerPath, LayerPath),
-        module: &str,
+        (block, module): (usize, &str),
+        features: &[Tensor<3>],
+        residuals: &[Tensor<3>],
     ) -> Result<(), Error> {
-        let taps = Taps::new([residual.clone(), features.clone()]);
-        let target = self.states.counterpart(block, module);
+        let module = format!("bert.encoder.layer.{block}.{module}");
+        let target = self.states.counterpart(block, &module);
         let last = block + 1 == self.states.layers().len();
-        let mut rows = Vec::new();
-        for (place, batch) in self.states.batches().iter().enumerate() {
-            let captured = self.student.forward(batch, &taps, Mode::Evaluation);
-            let weight = self.states.weights(place, if last { FIRST_TOKEN_WEIGHT } else { 1.0 });
-            let target = self.basis.coordinates(&target, self.states.state(place, &target));
-            rows.push(Rows {
-                features: sequence(&captured, features)?,
-                residual: sequence(&captured, residual)?,
-                target,
-                weight,
-            });
-        }
+        let first_token = if last { FIRST_TOKEN_WEIGHT } else { 1.0 };
+        let batch = |(place, (features, residual)): (usize, (&Tensor<3>, &Tensor<3>))| Rows {
+            features: rows(features),
+            residual: rows(residual),
+            target: self.basis.coordinates(&target, self.states.state(place, &target)),
+            weight: self.states.weights(place, first_token),
+        };
+        let rows: Vec<Rows> = features.iter().zip(residuals).enumerate().map(batch).collect();
         let (map, shift) = fit_residual(&rows)?;
         let (scale, offset) = fit_norm(&rows, (&map, &shift));
         let mut weights = Weights::default();
@@ -170,31 +182,21 @@ impl Projection<'_> {
         Ok(())
     }
 
+    /// Fits the head on the first tokens of the states that left the last block.
     fn fit_head(&self) -> Result<Weights, Error> {
-        let last = LayerPath::new(format!("bert.encoder.layer.{}.output", self.states.layers().len() - 1));
-        let taps = Taps::new([last.clone()]);
-        let mut first_tokens = Vec::new();
-        for batch in self.states.batches() {
-            let captured = self.student.forward(batch, &taps, Mode::Evaluation);
-            let Some(autodistillation_distillation::Feature::Sequence(hidden)) = captured.get(&last) else {
-                return Err(Error::Projection { reason: "the student's last state is missing" });
-            };
+        let first_token = |hidden: &Tensor<3>| {
             let [examples, _, width] = hidden.dims();
-            first_tokens.push(hidden.clone().slice([0..examples, 0..1]).reshape([examples, width]));
-        }
+            hidden.clone().slice([0..examples, 0..1]).reshape([examples, width])
+        };
+        let first_tokens: Vec<_> = self.hidden.iter().map(first_token).collect();
         head::fit(self.states, &first_tokens)
     }
 }
 
-/// The hidden states at `path` as rows, (tokens, width).
-fn sequence(features: &Features, path: &LayerPath) -> Result<Tensor<2>, Error> {
-    match features.get(path) {
-        Some(autodistillation_distillation::Feature::Sequence(hidden)) => {
-            let [batch, length, width] = hidden.dims();
-            Ok(hidden.clone().reshape([batch * length, width]))
-        }
-        _ => Err(Error::Projection { reason: "a state of the student is missing" }),
-    }
+/// (batch, length, width) → (tokens, width)
+fn rows(hidden: &Tensor<3>) -> Tensor<2> {
+    let [batch, length, width] = hidden.dims();
+    hidden.clone().reshape([batch * length, width])
 }
 
 fn vector(values: Vec<f32>) -> Weight {

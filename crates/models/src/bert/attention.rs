@@ -62,7 +62,7 @@ impl SelfAttention {
     }
 
     /// The context, (batch, rows, hidden). Output 1 is the probabilities before dropout.
-    fn forward(&self, input: &LayerInput<'_>, pass: &mut Pass<'_>) -> Option<Tensor<3>> {
+    pub(super) fn forward(&self, input: &LayerInput<'_>, pass: &mut Pass<'_>) -> Option<Tensor<3>> {
         let query = self.query.forward(input.queries.clone());
         pass.sequence(paths::in_layer(input.layer, "attention.self.query"), &query)?;
         let key = self.key.forward(input.hidden.clone());

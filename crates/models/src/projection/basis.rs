@@ -7,7 +7,7 @@ use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use std::collections::BTreeMap;
 
-use super::states::TeacherStates;
+use super::states::{Statistics, TeacherStates};
 
 /// How much the directions that the logits depend on weigh against those in which states vary.
 const GRADIENT_WEIGHT: f64 = 3.0;
@@ -24,18 +24,9 @@ pub struct Basis {
 }
 
 impl Basis {
-    /// The `width` leading eigenvectors of Σ C/tr C + 3 Σ G/tr G over all observed states (C their covariances, G the
-    /// covariances of the logits' gradients), rotated at random so that no coordinate dominates a layer norm.
+    /// The `width` most important directions, rotated at random so that no coordinate dominates a layer norm.
     pub fn new(states: &TeacherStates, width: usize, seed: u64) -> Self {
-        let full = states.width();
-        let mut sum = DMatrix::<f64>::zeros(full, full);
-        for statistics in states.all_statistics() {
-            sum += &statistics.covariance / statistics.covariance.trace().max(f64::MIN_POSITIVE);
-        }
-        for gradient in states.gradients() {
-            sum += gradient * (GRADIENT_WEIGHT / gradient.trace().max(f64::MIN_POSITIVE));
-        }
-        let directions = leading(sum, width) * rotation(width, seed);
+        let directions = states.principal().columns(0, width) * rotation(width, seed);
         let mut means = BTreeMap::new();
         let mut scales = BTreeMap::new();
         for path in states.paths() {
@@ -71,12 +62,21 @@ impl Basis {
     }
 }
 
-fn leading(matrix: DMatrix<f64>, width: usize) -> DMatrix<f64> {
-    let size = matrix.nrows();
-    let eigen = SymmetricEigen::new((&matrix + matrix.transpose()) * 0.5);
-    let mut order: Vec<usize> = (0..size).collect();
+/// The eigenvectors of Σ C/tr C + 3 Σ G/tr G over all observed states, the largest eigenvalue first (C the states'
+/// covariances, G the covariances of the logits' gradients), (width, width).
+pub(super) fn principal(
+    statistics: &BTreeMap<LayerPath, Statistics>,
+    gradients: &BTreeMap<LayerPath, DMatrix<f64>>,
+) -> DMatrix<f64> {
+    let share =
+        |matrix: &DMatrix<f64>, weight: f64| matrix * (weight / matrix.trace().max(f64::MIN_POSITIVE));
+    let covariances = statistics.values().map(|of| share(&of.covariance, 1.0));
+    let sum = covariances.chain(gradients.values().map(|of| share(of, GRADIENT_WEIGHT))).reduce(|a, b| a + b);
+    let Some(sum) = sum else { return DMatrix::zeros(0, 0) };
+    let eigen = SymmetricEigen::new((&sum + sum.transpose()) * 0.5);
+    let mut order: Vec<usize> = (0..sum.nrows()).collect();
     order.sort_by(|&a, &b| eigen.eigenvalues[b].total_cmp(&eigen.eigenvalues[a]).then(a.cmp(&b)));
-    DMatrix::from_fn(size, width, |row, column| eigen.eigenvectors[(row, order[column])])
+    eigen.eigenvectors.select_columns(&order)
 }
 
 /// A random orthogonal matrix: the Q of a Gaussian matrix.

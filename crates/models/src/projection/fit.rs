@@ -3,7 +3,6 @@
 use burn::tensor::{Device, Tensor, TensorData};
 use nalgebra::DMatrix;
 
-use super::states::with_ones;
 use crate::Error;
 
 /// Ridge penalty as a share of the mean of the centred Gram's diagonal.
@@ -25,14 +24,18 @@ pub(super) struct Rows {
     pub weight: Tensor<2>,
 }
 
+/// Rows with a 1 behind them.
+pub(super) fn with_ones(rows: Tensor<2>) -> Tensor<2> {
+    let ones = Tensor::<2>::ones([rows.dims()[0], 1], &rows.device());
+    Tensor::cat(vec![rows, ones], 1)
+}
+
 /// Adds leftᵀ right to `sum`.
 pub(super) fn add_gram(sum: &mut DMatrix<f64>, left: &Tensor<2>, right: &Tensor<2>) {
-    let product = left.clone().transpose().matmul(right.clone());
-    let columns = sum.ncols();
+    // Rows of rightᵀ left are columns of the sum, which lie one after the other in it.
+    let product = right.clone().transpose().matmul(left.clone());
     let values: Vec<f32> = product.into_data().try_into_vec().unwrap_or_default();
-    for (place, value) in values.into_iter().enumerate() {
-        sum[(place / columns, place % columns)] += f64::from(value);
-    }
+    sum.as_mut_slice().iter_mut().zip(values).for_each(|(sum, value)| *sum += f64::from(value));
 }
 
 /// A matrix as a tensor in f32.

@@ -1,11 +1,10 @@
 //! The student's pooler and classifier, fitted to the teacher's.
 
-use autodistillation_distillation::LayerPath;
 use burn::tensor::{Device, Tensor};
 use nalgebra::DMatrix;
 
-use super::fit::{add_gram, ridge, row_major, tensor};
-use super::states::{TeacherStates, with_ones};
+use super::fit::{add_gram, ridge, row_major, tensor, with_ones};
+use super::states::{TeacherStates, output};
 use crate::Error;
 use crate::weights::{Weight, Weights};
 
@@ -39,7 +38,7 @@ pub(super) fn fit(states: &TeacherStates, first_tokens: &[Tensor<2>]) -> Result<
 
 /// What the teacher's pooler takes the tanh of, (batch, teacher width) per batch.
 fn teacher_pooler_inputs(states: &TeacherStates) -> Vec<Tensor<2>> {
-    let last = LayerPath::new(format!("bert.encoder.layer.{}.output", states.config().num_hidden_layers - 1));
+    let last = output(states.config().num_hidden_layers - 1);
     let map = states.matrix("bert.pooler.dense.weight").transpose();
     let joined = {
         let rows = map.nrows();

@@ -1,19 +1,20 @@
 //! What the teacher does on a sample of texts: its states, their statistics, and what its logits depend on.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use autodistillation_distillation::{Batch, Feature, LayerPath, Mode, Network, Parameters, Taps};
+use autodistillation_distillation::{Batch, Feature, Features, LayerPath, Mode, Network, Parameters, Taps};
 use burn::module::Module;
 use burn::tensor::{Tensor, TensorData};
 use nalgebra::DMatrix;
 
-use super::fit::add_gram;
+use super::basis::principal;
+use super::fit::{add_gram, with_ones};
 use super::sensitivity::logit_gradients;
 use crate::weights::{Weight, Weights};
 use crate::{Bert, BertConfig};
 
-/// Batches that the logits' gradients are taken on.
-const GRADIENT_BATCHES: usize = 20;
+/// Batches that the logits' gradients and the neurons' activations are taken on.
+const PROBED_BATCHES: usize = 20;
 
 /// The teacher's states on a sample, at its embeddings and at the layers that students learn from.
 #[derive(Debug)]
@@ -27,6 +28,7 @@ pub struct TeacherStates {
     statistics: BTreeMap<LayerPath, Statistics>,
     gradients: BTreeMap<LayerPath, DMatrix<f64>>,
     neurons: BTreeMap<usize, Vec<f64>>,
+    principal: DMatrix<f64>,
 }
 
 /// Mean and covariance of a state over real tokens.
@@ -43,96 +45,108 @@ pub(super) fn embeddings() -> LayerPath {
     LayerPath::new("bert.embeddings")
 }
 
+/// The path of a layer's attention output.
+pub(super) fn attended(layer: usize) -> LayerPath {
+    LayerPath::new(format!("bert.encoder.layer.{layer}.attention.output"))
+}
+
+/// The path of a layer's output.
+pub(super) fn output(layer: usize) -> LayerPath {
+    LayerPath::new(format!("bert.encoder.layer.{layer}.output"))
+}
+
+fn widened(layer: usize) -> LayerPath {
+    LayerPath::new(format!("bert.encoder.layer.{layer}.intermediate"))
+}
+
 impl TeacherStates {
     /// Runs the teacher on `batches`; student layer i will learn from teacher layer `layers[i]`.
     pub fn observe(teacher: &Bert, batches: Vec<Batch>, layers: Vec<usize>) -> Self {
         let teacher = teacher.clone().frozen().valid();
-        let paths = tapped(&layers);
         let mut seen = Self {
             config: teacher.config().clone(),
             weights: Weights::of(&teacher),
             layers,
-            batches,
+            batches: Vec::new(),
             states: Vec::new(),
             logits: Vec::new(),
             statistics: BTreeMap::new(),
             gradients: BTreeMap::new(),
             neurons: BTreeMap::new(),
+            principal: DMatrix::zeros(0, 0),
         };
-        seen.run(&teacher, &paths);
-        seen.measure(&paths);
-        for batch in seen.batches.iter().take(GRADIENT_BATCHES) {
-            for (path, gram) in logit_gradients(&teacher, batch) {
-                if paths.contains(&path) {
-                    let sum = seen
-                        .gradients
-                        .entry(path)
-                        .or_insert_with(|| DMatrix::zeros(gram.nrows(), gram.ncols()));
-                    *sum += gram;
-                }
-            }
+        let mut sums = Sums::default();
+        for batch in batches {
+            seen.run(&teacher, batch, &mut sums);
         }
-        seen.measure_neurons(&teacher);
+        seen.conclude(sums);
+        seen.principal = principal(&seen.statistics, &seen.gradients);
         seen
     }
 
-    fn run(&mut self, teacher: &Bert, paths: &[LayerPath]) {
-        let taps = Taps::new(paths.iter().cloned().chain([teacher.logits()]));
-        for batch in &self.batches {
-            let features = teacher.forward(batch, &taps, Mode::Evaluation);
-            let mut states = BTreeMap::new();
-            for path in paths {
-                if let Some(Feature::Sequence(hidden)) = features.get(path) {
-                    let [size, length, width] = hidden.dims();
-                    states.insert(path.clone(), hidden.clone().reshape([size * length, width]));
-                }
+    /// One batch; the first ones are also asked what the logits depend on.
+    fn run(&mut self, teacher: &Bert, batch: Batch, sums: &mut Sums) {
+        let paths = self.tapped();
+        let probed = self.batches.len() < PROBED_BATCHES;
+        let also = |layer: usize| [attended(layer), output(layer), widened(layer)];
+        let probes = (0..self.config.num_hidden_layers).filter(|_| probed).flat_map(also);
+        let taps = Taps::new(paths.iter().cloned().chain([teacher.logits()]).chain(probes));
+        let features = teacher.forward(&batch, &taps, Mode::Evaluation);
+        let weights = token_weights(&batch, 1.0);
+        let mut states = BTreeMap::new();
+        for path in &paths {
+            let Some(rows) = rows(&features, path) else { continue };
+            let ones = with_ones(rows.clone());
+            let size = ones.dims()[1];
+            let sum = sums.states.entry(path.clone()).or_insert_with(|| DMatrix::zeros(size, size));
+            add_gram(sum, &ones, &(ones.clone() * weights.clone()));
+            states.insert(path.clone(), rows);
+        }
+        if probed {
+            self.probe(teacher, (&batch, &features), sums);
+        }
+        self.logits.extend(features.vectors(&teacher.logits()).cloned());
+        self.states.push(states);
+        self.batches.push(batch);
+    }
+
+    fn probe(&mut self, teacher: &Bert, (batch, features): (&Batch, &Features), sums: &mut Sums) {
+        let paths = self.tapped();
+        for (path, gram) in logit_gradients(teacher, (batch, features)) {
+            if paths.contains(&path) {
+                let empty = || DMatrix::zeros(gram.nrows(), gram.ncols());
+                *self.gradients.entry(path).or_insert_with(empty) += gram;
             }
-            self.states.push(states);
-            self.logits.extend(features.vectors(&teacher.logits()).cloned());
+        }
+        let weights = token_weights(batch, 1.0);
+        sums.probed_tokens += batch.lengths.iter().map(|&length| f64::from(length)).sum::<f64>();
+        for layer in self.layers.iter().copied().collect::<BTreeSet<_>>() {
+            let Some(rows) = rows(features, &widened(layer)) else { continue };
+            let width = rows.dims()[1];
+            let empty = || (vec![0.0; width], vec![0.0; width]);
+            let sum = sums.neurons.entry(layer).or_insert_with(empty);
+            add(&mut sum.0, (rows.clone() * weights.clone()).sum_dim(0));
+            add(&mut sum.1, (rows.powi_scalar(2) * weights.clone()).sum_dim(0));
         }
     }
 
-    fn measure(&mut self, paths: &[LayerPath]) {
-        for path in paths {
-            let width = self.config.hidden_size;
-            let mut gram = DMatrix::zeros(width + 1, width + 1);
-            for place in 0..self.batches.len() {
-                let Some(state) = self.states[place].get(path) else { continue };
-                let rows = with_ones(state.clone());
-                let weighted = rows.clone() * self.weights(place, 1.0);
-                add_gram(&mut gram, &rows, &weighted);
-            }
-            self.statistics.insert(path.clone(), statistics(&gram));
-        }
-    }
-
-    /// How much each neuron of a layer's feed-forward part moves the layer's output: the standard deviation of its
-    /// activation times the length of its outgoing weights.
-    fn measure_neurons(&mut self, teacher: &Bert) {
-        let wide = |layer: &usize| LayerPath::new(format!("bert.encoder.layer.{layer}.intermediate"));
-        let taps = Taps::new(self.layers.iter().map(wide));
-        let mut sums: BTreeMap<usize, (Vec<f64>, Vec<f64>)> = BTreeMap::new();
-        let mut tokens = 0.0;
-        for (place, batch) in self.batches.iter().enumerate().take(GRADIENT_BATCHES) {
-            let features = teacher.forward(batch, &taps, Mode::Evaluation);
-            tokens += batch.lengths.iter().map(|&length| f64::from(length)).sum::<f64>();
-            for layer in &self.layers {
-                let Some(Feature::Sequence(hidden)) = features.get(&wide(layer)) else { continue };
-                let [size, length, width] = hidden.dims();
-                let rows = hidden.clone().reshape([size * length, width]);
-                let mask = self.weights(place, 1.0);
-                let empty = || (vec![0.0; width], vec![0.0; width]);
-                let sum = sums.entry(*layer).or_insert_with(empty);
-                add(&mut sum.0, (rows.clone() * mask.clone()).sum_dim(0));
-                add(&mut sum.1, (rows.powi_scalar(2) * mask).sum_dim(0));
-            }
-        }
-        for (layer, (sum, squares)) in sums {
+    /// Statistics from sums. A neuron moves its layer's output by the standard deviation of its activation times the
+    /// length of its outgoing weights.
+    fn conclude(&mut self, sums: Sums) {
+        self.statistics = sums.states.iter().map(|(path, gram)| (path.clone(), statistics(gram))).collect();
+        let tokens = sums.probed_tokens;
+        for (layer, (sum, squares)) in sums.neurons {
             let outgoing =
                 column_norms(self.weight(&format!("bert.encoder.layer.{layer}.output.dense.weight")));
             let deviation = |i: usize| (squares[i] / tokens - (sum[i] / tokens).powi(2)).max(0.0).sqrt();
             self.neurons.insert(layer, (0..sum.len()).map(|i| deviation(i) * outgoing[i]).collect());
         }
+    }
+
+    /// The states that are kept: the embeddings', and both of each layer that students learn from.
+    fn tapped(&self) -> BTreeSet<LayerPath> {
+        let both = |&layer: &usize| [attended(layer), output(layer)];
+        [embeddings()].into_iter().chain(self.layers.iter().flat_map(both)).collect()
     }
 
     /// Where states were observed.
@@ -173,14 +187,6 @@ impl TeacherStates {
         &self.statistics[path]
     }
 
-    pub(super) fn all_statistics(&self) -> impl Iterator<Item = &Statistics> {
-        self.statistics.values()
-    }
-
-    pub(super) fn gradients(&self) -> impl Iterator<Item = &DMatrix<f64>> {
-        self.gradients.values()
-    }
-
     pub(super) fn state(&self, place: usize, path: &LayerPath) -> Tensor<2> {
         self.states[place][path].clone()
     }
@@ -207,29 +213,41 @@ impl TeacherStates {
 
     /// The weight of each token of a batch, (tokens, 1): 0 for padding, `first` for the first of each text, else 1.
     pub(super) fn weights(&self, place: usize, first: f32) -> Tensor<2> {
-        let batch = &self.batches[place];
-        let (size, length) = (batch.size(), batch.length());
-        let mut values = vec![0.0f32; size * length];
-        for (row, &real) in batch.lengths.iter().enumerate() {
-            values[row * length..row * length + real as usize].fill(1.0);
-            values[row * length] = first;
-        }
-        Tensor::from_data(TensorData::new(values, [size * length, 1]), &batch.mask.device())
+        token_weights(&self.batches[place], first)
+    }
+
+    /// The directions of the hidden space, the most important first, (width, width), orthonormal columns.
+    pub(super) fn principal(&self) -> &DMatrix<f64> {
+        &self.principal
     }
 }
 
-fn tapped(layers: &[usize]) -> Vec<LayerPath> {
-    let of_layer = |layer: &usize| {
-        ["attention.output", "output"]
-            .map(|module| LayerPath::new(format!("bert.encoder.layer.{layer}.{module}")))
-    };
-    [embeddings()].into_iter().chain(layers.iter().flat_map(of_layer)).collect()
+/// What is summed while the teacher runs.
+#[derive(Default)]
+struct Sums {
+    /// Gram matrix of [state, 1] over real tokens.
+    states: BTreeMap<LayerPath, DMatrix<f64>>,
+    /// Sum and sum of squares of each activation of a layer's feed-forward part.
+    neurons: BTreeMap<usize, (Vec<f64>, Vec<f64>)>,
+    probed_tokens: f64,
 }
 
-/// Rows with a 1 behind them.
-pub(super) fn with_ones(rows: Tensor<2>) -> Tensor<2> {
-    let ones = Tensor::<2>::ones([rows.dims()[0], 1], &rows.device());
-    Tensor::cat(vec![rows, ones], 1)
+/// A feature as rows, (tokens, width).
+fn rows(features: &Features, path: &LayerPath) -> Option<Tensor<2>> {
+    let Some(Feature::Sequence(hidden)) = features.get(path) else { return None };
+    let [size, length, width] = hidden.dims();
+    Some(hidden.clone().reshape([size * length, width]))
+}
+
+/// The weight of each token of a batch, (tokens, 1): 0 for padding, `first` for the first of each text, else 1.
+fn token_weights(batch: &Batch, first: f32) -> Tensor<2> {
+    let (size, length) = (batch.size(), batch.length());
+    let mut values = vec![0.0f32; size * length];
+    for (row, &real) in batch.lengths.iter().enumerate() {
+        values[row * length..row * length + real as usize].fill(1.0);
+        values[row * length] = first;
+    }
+    Tensor::from_data(TensorData::new(values, [size * length, 1]), &batch.mask.device())
 }
 
 fn statistics(gram: &DMatrix<f64>) -> Statistics {
