@@ -32,6 +32,8 @@ pub struct RunOptions {
     pub config_text: String,
     /// Students trained side by side; absent = one per core.
     pub jobs: Option<usize>,
+    /// Threads of each student; absent = the cores shared out among the jobs.
+    pub threads: Option<usize>,
     /// Where the teacher's outputs are kept; absent = in memory.
     pub cache: Option<CacheSettings>,
 }
@@ -97,7 +99,7 @@ pub fn run(
     }
     listener.hear(&RunEvent::Phase("writing students and report".into()));
     let mut summary = summarise(agent.experiment(), agent.search_result(), &options.output, teacher_metrics)?;
-    summary.environment.jobs = jobs(options.jobs);
+    (summary.environment.jobs, summary.environment.threads_per_job) = jobs_and_threads(options);
     summary.time.insert(
         0,
         TimeShare { activity: "reading data and preparing the teacher".into(), seconds: prepared },
@@ -180,20 +182,18 @@ fn search_agent(
     store: StudyStore,
     options: &RunOptions,
 ) -> Result<AutoDistillation<BuiltInExperiment>, Error> {
-    let jobs = jobs(options.jobs);
-    let threads = (cores() / jobs).max(1);
+    let (jobs, threads) = jobs_and_threads(options);
     let folder = Some(options.output.join("trials"));
     AutoDistillation::new(search, experiment)
         .with_options(SearchOptions { jobs, threads, folder })
         .with_store(store)
 }
 
-fn jobs(asked: Option<usize>) -> usize {
-    asked.unwrap_or_else(cores).max(1)
-}
-
-fn cores() -> usize {
-    std::thread::available_parallelism().map_or(1, usize::from)
+/// Students side by side, and the threads of each.
+fn jobs_and_threads(options: &RunOptions) -> (usize, usize) {
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let jobs = options.jobs.unwrap_or(cores).max(1);
+    (jobs, options.threads.unwrap_or(cores / jobs).max(1))
 }
 
 /// Writes the Pareto students' folders and every report.

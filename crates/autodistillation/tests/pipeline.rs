@@ -36,7 +36,8 @@ fn plan() -> Plan {
 }
 
 fn options(output: &Path) -> RunOptions {
-    RunOptions { output: output.to_owned(), config_text: CONFIG.to_owned(), jobs: Some(1), cache: None }
+    let jobs = Some(1);
+    RunOptions { output: output.to_owned(), config_text: CONFIG.to_owned(), jobs, threads: None, cache: None }
 }
 
 fn finish(output: &Path) -> RunResult {
@@ -134,6 +135,23 @@ fn the_teacher_is_asked_once_and_its_cache_changes_no_student() {
     });
     assert!(waited[0] > 0.0, "somebody has to ask");
     assert_eq!(waited[1], 0.0, "a later run on the same data");
+}
+
+#[test]
+fn students_side_by_side_get_the_weights_they_get_alone() {
+    let text = CONFIG.replace("search_algorithm: BO", "search_algorithm: Grid");
+    let [alone, together] = [1, 2].map(|jobs| {
+        let folder = tempfile::tempdir().unwrap();
+        let options = RunOptions {
+            config_text: text.clone(),
+            jobs: Some(jobs),
+            threads: Some(1),
+            ..options(folder.path())
+        };
+        let plan = Plan::parse(&text, Path::new("config.yaml")).unwrap();
+        essence(&run(plan, &options, (&|_: &RunEvent| {}, &AtomicBool::new(false))).unwrap())
+    });
+    assert_eq!(alone, together);
 }
 
 #[test]

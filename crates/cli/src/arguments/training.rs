@@ -51,6 +51,9 @@ pub struct RunArguments {
     /// Students trained side by side [default: one per core]
     #[arg(long, value_name = "K", value_parser = count::<NonZeroUsize>)]
     pub jobs: Option<NonZeroUsize>,
+    /// Threads of each student [default: cores / jobs]
+    #[arg(long, value_name = "N", value_parser = count::<NonZeroUsize>)]
+    pub threads: Option<NonZeroUsize>,
     /// Where to compute
     #[arg(long, default_value = "flex", value_parser = device)]
     pub device: String,

@@ -60,6 +60,7 @@ fn options(arguments: &RunArguments, plan: &Plan) -> Result<RunOptions> {
         output: arguments.output.clone().unwrap_or_else(|| Path::new("runs").join(&plan.name)),
         config_text: text.with_context(|| format!("cannot read `{}`", path.display()))?,
         jobs: arguments.jobs.map(Into::into),
+        threads: arguments.threads.map(Into::into),
         cache: arguments.cache.settings(),
     })
 }
