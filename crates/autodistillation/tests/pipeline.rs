@@ -122,6 +122,29 @@ fn interruptions_at_any_moment_change_nothing() {
 }
 
 #[test]
+fn a_stage_that_was_told_to_be_done_is_kept() {
+    let folder = tempfile::tempdir().unwrap();
+    let (searching, stop) = (AtomicBool::new(false), AtomicBool::new(false));
+    let at_first_end = |event: &RunEvent| match event {
+        RunEvent::TrialStarted { .. } => searching.store(true, Ordering::Relaxed),
+        RunEvent::Training { event: Event::StageFinished(_), .. } => {
+            stop.store(searching.load(Ordering::Relaxed), Ordering::Relaxed);
+        }
+        _ => {}
+    };
+    let stopped = run(plan(), &options(folder.path()), (&at_first_end, &stop));
+    assert!(matches!(stopped, Err(Error::Stopped)));
+    let begun = Mutex::new(Vec::new());
+    let listener = |event: &RunEvent| {
+        if let RunEvent::Training { number: 0, event: Event::StageStarted { stage, .. } } = event {
+            begun.lock().unwrap().push(*stage);
+        }
+    };
+    run(plan(), &options(folder.path()), (&listener, &AtomicBool::new(false))).unwrap();
+    assert_eq!(begun.into_inner().unwrap().first(), Some(&1), "the first stage was finished");
+}
+
+#[test]
 fn the_teacher_is_asked_once_and_its_cache_changes_no_student() {
     let (cache, plain) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let expected = essence(&finish(plain.path()));

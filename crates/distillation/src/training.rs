@@ -374,7 +374,8 @@ impl<'a, S: Network, T: Network> StageRun<'a, S, T> {
             padding: self.tokens.padding(),
             teacher_seconds: self.answers.0.seconds() + self.answers.1.seconds(),
         };
-        self.tell(&Event::StageFinished(report.clone()))?;
+        // A finished stage is handed over though the user wants to stop: the next one stops before its first step.
+        let _ = self.course.listener.hear(&Event::StageFinished(report.clone()));
         Ok(report)
     }
 
