@@ -9,7 +9,9 @@ use burn::tensor::Device;
 
 use crate::Error;
 use crate::config::Subject;
-use crate::data::{self, Encode, LabelEncoding, LabelNames, Table, TextColumns, content_hash, demo};
+use crate::data::{
+    self, Encode, LabelEncoding, LabelNames, SeenClasses, Table, TextColumns, content_hash, demo,
+};
 use crate::plan::{DataPlan, DataSource, Framework, Plan, TeacherPlan};
 
 /// The tokenised parts of a data set.
@@ -108,7 +110,8 @@ impl Tables {
     ///
     /// # Errors
     ///
-    /// The first text that cannot be tokenised or label that the classes lack, with its file and line.
+    /// The first text that cannot be tokenised, label that the classes lack or class that is evaluated without being
+    /// taught, with its file and line.
     pub fn tokenise(
         &self,
         tokenizer: &Tokenizer,
@@ -120,11 +123,15 @@ impl Tables {
         };
         let encode = Encode { encode: &encode, max_length, padding_id: tokenizer.padding_id() };
         let part = |table: &Table| data::tokenise(table, &encode, labels);
-        Ok(Sets {
-            training: part(&self.training)?,
-            validation: part(&self.validation)?,
-            test: self.test.as_ref().map(part).transpose()?,
-        })
+        let training = part(&self.training)?;
+        let seen = SeenClasses::of(&self.training, &training);
+        let evaluated = |table: &Table| -> Result<ExampleSet, Error> {
+            let examples = part(table)?;
+            seen.check(table, &examples)?;
+            Ok(examples)
+        };
+        let validation = evaluated(&self.validation)?;
+        Ok(Sets { validation, test: self.test.as_ref().map(evaluated).transpose()?, training })
     }
 }
 

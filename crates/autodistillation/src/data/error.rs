@@ -136,6 +136,20 @@ pub enum Error {
         /// The column without a value.
         column: String,
     },
+    /// A class that is evaluated and was never taught.
+    #[error(
+        "{path}:{line}: label `{value}` never occurs in {training}, so no student can learn it; add examples of it there, or remove its rows here"
+    )]
+    UnseenLabel {
+        /// The path as given.
+        path: PathBuf,
+        /// The line to blame.
+        line: u64,
+        /// The label found.
+        value: String,
+        /// The training file as given.
+        training: PathBuf,
+    },
     /// A label that is neither a class id nor a class name.
     #[error(
         "{path}:{line}: label `{value}` is neither an id nor a name of a class; the classes are {classes}"

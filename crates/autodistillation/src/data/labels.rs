@@ -1,5 +1,9 @@
 //! Labels as classes or values: the class names of a task, and what a label in a file means.
 
+use std::collections::BTreeSet;
+
+use autodistillation_distillation::{ExampleSet, Target};
+
 use super::{Error, Label, Record, Table};
 
 /// The classes of a task, in the order of their ids (Hugging Face's `id2label`).
@@ -104,12 +108,7 @@ pub enum LabelEncoding {
 
 impl LabelEncoding {
     /// The target of one record.
-    pub(super) fn target(
-        &self,
-        table: &Table,
-        record: &Record,
-    ) -> Result<autodistillation_distillation::Target, Error> {
-        use autodistillation_distillation::Target;
+    pub(super) fn target(&self, table: &Table, record: &Record) -> Result<Target, Error> {
         let (path, line) = (table.path.clone(), record.line);
         match self {
             LabelEncoding::Ignored => Ok(Target::Absent),
@@ -129,6 +128,41 @@ impl LabelEncoding {
                 })
             }
         }
+    }
+}
+
+/// The classes that a training set has examples of.
+pub struct SeenClasses<'a> {
+    training: &'a Table,
+    targets: BTreeSet<u32>,
+}
+
+impl<'a> SeenClasses<'a> {
+    /// Of the training table and its tokenised examples.
+    pub fn of(training: &'a Table, examples: &ExampleSet) -> Self {
+        let class = |target: &Target| match target {
+            Target::Class(class) => Some(*class),
+            _ => None,
+        };
+        Self { training, targets: examples.examples.iter().filter_map(|it| class(&it.target)).collect() }
+    }
+
+    /// Looks for a class that only `table` has.
+    ///
+    /// # Errors
+    /// The first record of such a class.
+    pub fn check(&self, table: &Table, examples: &ExampleSet) -> Result<(), Error> {
+        let unseen =
+            |target: &Target| matches!(target, Target::Class(class) if !self.targets.contains(class));
+        let found = table.records.iter().zip(&examples.examples).find(|(_, example)| unseen(&example.target));
+        found.map_or(Ok(()), |(record, _)| {
+            Err(Error::UnseenLabel {
+                path: table.path.clone(),
+                line: record.line,
+                value: record.label.as_ref().map_or_else(String::new, Label::to_string),
+                training: self.training.path.clone(),
+            })
+        })
     }
 }
 
@@ -174,7 +208,6 @@ impl ClassKey {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use autodistillation_distillation::Target;
 
     fn text(label: &str) -> Label {
         Label::Text(label.to_owned())

@@ -15,6 +15,6 @@ mod tokenise;
 pub use content_hash::content_hash;
 pub use error::Error;
 pub use format::Format;
-pub use labels::{LabelEncoding, LabelNames};
+pub use labels::{LabelEncoding, LabelNames, SeenClasses};
 pub use record::{Label, Record, Table, TextColumns};
 pub use tokenise::{Encode, EncodeFunction, Tokens, tokenise};

@@ -50,6 +50,12 @@ fn a_label_unseen_in_training_is_refused_where_the_data_names_the_classes() {
 }
 
 #[test]
+fn a_class_of_the_teacher_without_training_examples_is_refused() {
+    let fragments = ["dev.tsv:3", "label `negative` never occurs in", "train.tsv"];
+    refuse("text\tlabel\na film\t1\na play\tpositive\n", &fragments);
+}
+
+#[test]
 fn evaluate_and_predict_name_the_file() {
     let workplace = Workplace::new();
     workplace.refuse(&["evaluate", "teacher", "--data", "test.tsv"], &["test.tsv", "no such file"]);
