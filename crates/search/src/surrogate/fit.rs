@@ -15,7 +15,10 @@ use super::parameters::Layout;
 
 /// Hyper-parameters are fitted to this many observations at most, spread over all.
 const FITTED: usize = 200;
-const ITERATIONS: u64 = 30;
+/// Steps from each start.
+const SCOUTING: u64 = 8;
+/// Further steps from the best point that the starts led to.
+const ITERATIONS: u64 = 25;
 /// The prior's centre and this many draws around it are starting points.
 const RANDOM_STARTS: usize = 2;
 
@@ -30,20 +33,24 @@ pub(crate) fn fit(
 ) -> Option<Vec<f64>> {
     let observations = &observations.thinned(FITTED);
     let problem = Problem { encoding, observations, best: RefCell::default(), latest: RefCell::default() };
-    for start in starts(encoding, rng) {
-        let solver = LBFGS::new(MoreThuenteLineSearch::new(), MEMORY);
-        let solver =
-            match solver.with_tolerance_cost(1e-4).and_then(|solver| solver.with_tolerance_grad(1e-3)) {
-                Ok(solver) => solver,
-                Err(_) => unreachable!("the tolerances are positive"),
-            };
-        // A line search may give up near an optimum; the best point visited counts all the same.
-        let _ = Executor::new(&problem, solver)
-            .configure(|state| state.param(start).max_iters(ITERATIONS))
-            .timer(false)
-            .run();
-    }
+    starts(encoding, rng).into_iter().for_each(|start| climb(&problem, start, SCOUTING));
+    let best = problem.best.borrow().as_ref().map(|(parameters, _)| parameters.clone());
+    climb(&problem, best?, ITERATIONS);
     problem.best.into_inner().map(|(parameters, _)| parameters)
+}
+
+/// Goes on from `start`; the problem keeps the best point visited.
+fn climb(problem: &Problem<'_>, start: Vec<f64>, iterations: u64) {
+    let solver = LBFGS::new(MoreThuenteLineSearch::new(), MEMORY);
+    let solver = match solver.with_tolerance_cost(1e-4).and_then(|solver| solver.with_tolerance_grad(1e-3)) {
+        Ok(solver) => solver,
+        Err(_) => unreachable!("the tolerances are positive"),
+    };
+    // A line search may give up near an optimum; the best point visited counts all the same.
+    let _ = Executor::new(problem, solver)
+        .configure(|state| state.param(start).max_iters(iterations))
+        .timer(false)
+        .run();
 }
 
 fn starts(encoding: &Encoding, rng: &mut ChaCha8Rng) -> Vec<Vec<f64>> {
