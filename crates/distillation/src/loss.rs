@@ -123,7 +123,7 @@ fn logarithm(values: Tensor<2>, scale: Scale) -> Tensor<2> {
 
 /// The mean over the elements of real rows.
 fn mean(elements: Tensor<2>, rows: &Rows) -> Tensor<1> {
-    masked(elements, rows).sum() / rows.real_elements
+    masked(elements, rows).sum_dim(1).sum() / rows.real_elements
 }
 
 fn masked(elements: Tensor<2>, rows: &Rows) -> Tensor<2> {
@@ -137,7 +137,8 @@ fn masked(elements: Tensor<2>, rows: &Rows) -> Tensor<2> {
 /// against. 1 − MSE / variance is the explained variance.
 pub fn variance(values: Tensor<2>, rows: &Rows) -> Tensor<1> {
     let center = masked(values.clone(), rows).sum_dim(0) / rows.real_rows; // (1, width)
-    masked((values - center).powi_scalar(2), rows).sum() / rows.real_elements
+    // Row by row first: one long sum would be cut among threads in an order that changes from run to run.
+    masked((values - center).powi_scalar(2), rows).sum_dim(1).sum() / rows.real_elements
 }
 
 #[cfg(test)]

@@ -89,11 +89,15 @@ impl Confusion {
     fn f1(&self) -> f64 {
         let of_class = |class: usize| {
             let sum = self.targets(class) + self.predictions(class);
-            if sum == 0.0 { 0.0 } else { 2.0 * self.counts[class][class] / sum }
+            (sum > 0.0).then(|| 2.0 * self.counts[class][class] / sum)
         };
         match self.counts.len() {
-            2 => of_class(1),
-            classes => (0..classes).map(of_class).sum::<f64>() / classes as f64,
+            2 => of_class(1).unwrap_or(0.0),
+            classes => {
+                // As in scikit-learn, a class that is neither there nor predicted has no say.
+                let scores: Vec<f64> = (0..classes).filter_map(of_class).collect();
+                scores.iter().sum::<f64>() / scores.len().max(1) as f64
+            }
         }
     }
 
@@ -179,6 +183,7 @@ mod tests {
         let three = classes(&[0, 2, 1, 2], &[0, 1, 1, 2], 3);
         close(Metric::F1.of(&three), 0.777_777_8);
         close(Metric::Matthews.of(&three), 0.7);
+        close(Metric::F1.of(&classes(&[0, 1], &[0, 1], 3)), 1.0);
         let targets = [1.0, 2.0, 3.0, 4.0].map(Target::Value).to_vec();
         let values =
             Evaluation { logits: [0.1, 0.4, 0.3, 0.9].map(|x| vec![x]).to_vec(), targets, loss: None };

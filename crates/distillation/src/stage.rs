@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Block, LayerMapping, MatchingOptions};
+use crate::{Block, LayerMapping, LayerPath, LossKind, MatchingOptions};
 
 /// One training run over one part of the student.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -106,8 +106,67 @@ impl Scheduler {
         Self { stages: vec![Stage { kind: StageKind::Regular, block, criterion, steps, learning_rate }] }
     }
 
+    /// The same stages for a head of one value, at `logits`: a softmax over one value is always 1, so that divergences
+    /// and cross entropies between such logits would teach nothing; squared errors take their place.
+    pub fn on_single_values(&self, logits: &LayerPath) -> Self {
+        let with_squares = |stage: &Stage| {
+            let mut stage = stage.clone();
+            match &mut stage.criterion {
+                CriterionConfig::IntermediateLayers { mappings, .. } => {
+                    for mapping in
+                        mappings.iter_mut().filter(|it| it.student == *logits && it.teacher == *logits)
+                    {
+                        mapping.loss = on_values(mapping.loss);
+                    }
+                }
+                CriterionConfig::KnowledgeDistillation { losses, .. } => *losses = losses.map(on_values),
+            }
+            stage
+        };
+        Self { stages: self.stages.iter().map(with_squares).collect() }
+    }
+
     /// Optimiser steps of all stages.
     pub fn total_steps(&self) -> u64 {
         self.stages.iter().map(|stage| u64::from(stage.steps)).sum()
+    }
+}
+
+fn on_values(loss: LossKind) -> LossKind {
+    match loss {
+        LossKind::KullbackLeibler | LossKind::CrossEntropy => LossKind::MeanSquared,
+        other => other,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_head_of_one_value_is_taught_by_squared_errors() {
+        let logits = LayerPath::new("classifier");
+        let pair = |path: &LayerPath, loss| LayerMapping {
+            student: path.clone(),
+            teacher: path.clone(),
+            loss,
+            weight: 1.0,
+        };
+        let mappings = vec![
+            pair(&logits, LossKind::KullbackLeibler),
+            pair(&LayerPath::with_output("layer.attention", 1), LossKind::KullbackLeibler),
+        ];
+        let options = MatchingOptions::default();
+        let criterion =
+            CriterionConfig::IntermediateLayers { mappings, options, origin_loss: OriginLoss::Added };
+        let block = Block::everything();
+        let stage = Stage { kind: StageKind::Regular, block, criterion, steps: 1, learning_rate: 0.1 };
+        let regular = RegularDistillation { stages: vec![stage] };
+        let scheduler = Scheduler::combine(FlashDistillation::default(), regular).on_single_values(&logits);
+        let CriterionConfig::IntermediateLayers { mappings, .. } = &scheduler.stages()[0].criterion else {
+            panic!("another criterion")
+        };
+        let losses: Vec<LossKind> = mappings.iter().map(|mapping| mapping.loss).collect();
+        assert_eq!(losses, [LossKind::MeanSquared, LossKind::KullbackLeibler], "attention maps keep theirs");
     }
 }

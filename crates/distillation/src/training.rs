@@ -1,5 +1,7 @@
 //! The one training loop: a stage takes a student, a teacher and examples, and gives the student back.
 
+mod watch;
+
 use std::ops::ControlFlow;
 
 use autodistillation_kernels::DropoutKey;
@@ -13,8 +15,9 @@ use crate::optimizer::StepSize;
 use crate::teacher::{Answers, Part, Progress};
 use crate::{
     Batch, Block, Error, ExampleSet, Features, Mode, Network, Optimizer, OptimizerConfig, Order, Parameters,
-    Schedule, Stage, Teacher,
+    Schedule, Stage, StageKind, Teacher,
 };
+use watch::Watch;
 
 /// How every stage of a run is trained.
 #[derive(Clone, Debug, PartialEq)]
@@ -168,6 +171,11 @@ impl<'a, S: Network, T: Network> StageRun<'a, S, T> {
         }
     }
 
+    /// The rule that may end this stage early; flash stages always run to their end.
+    fn early_stop(&self) -> Option<EarlyStop> {
+        self.course.settings.early_stop.filter(|_| self.stage.kind == StageKind::Regular)
+    }
+
     fn order(&self) -> Order {
         let batch_size = self.course.settings.batch_size;
         Order { seed: self.course.seeds.order, stage: self.position as u64, batch_size }
@@ -175,14 +183,14 @@ impl<'a, S: Network, T: Network> StageRun<'a, S, T> {
 
     /// Has the teacher answer everything that the stage will ask, as far as there is room to keep it.
     fn prepare_teacher(&self, criterion: &dyn Criterion) -> Result<(), Error> {
-        let Course { training, validation, settings, .. } = *self.course;
+        let Course { training, validation, .. } = *self.course;
         let rows = rows_of_stage(self.order(), training, self.stage.steps);
         let mut tell = |Progress { done, total }| {
             self.course.listener.hear(&Event::TeacherAnswered { stage: self.position, done, total })
         };
         let taps = criterion.teacher_taps();
         let mut told = self.answers.0.prepare(rows, taps, &mut tell);
-        if settings.early_stop.is_some() && told.is_continue() {
+        if self.early_stop().is_some() && told.is_continue() {
             told = self.answers.1.prepare(0..validation.len() as u32, taps, &mut tell);
         }
         if told.is_break() { Err(Error::Stopped) } else { Ok(()) }
@@ -190,7 +198,8 @@ impl<'a, S: Network, T: Network> StageRun<'a, S, T> {
 
     fn train(&mut self, criterion: &mut dyn Criterion) -> Result<StageReport, Error> {
         self.tell(&Event::StageStarted { stage: self.position, steps: self.stage.steps })?;
-        let mut watch = Watch::new(self.course.settings.early_stop, self.student.clone());
+        let start = (self.student.clone(), criterion.matchers().cloned());
+        let mut watch = Watch::new(self.early_stop(), start);
         let order = self.order();
         let set = self.course.training;
         let mut end = StageEnd::Complete;
@@ -303,17 +312,16 @@ impl<'a, S: Network, T: Network> StageRun<'a, S, T> {
     /// Looks after the block and at the validation set from time to time; says how the stage ends if it does.
     fn look(
         &mut self,
-        criterion: &dyn Criterion,
+        criterion: &mut dyn Criterion,
         rows: &[u32],
         (step, watch): (u32, &mut Watch<S>),
     ) -> Result<Option<StageEnd>, Error> {
-        if step % WATCH_EVERY == 0 {
+        if step % WATCH_EVERY == 0 && self.stage.kind == StageKind::Flash {
             let mappings = self.explained(criterion, rows);
             let collapsed = mappings.iter().any(|mapping| mapping.spread < COLLAPSED_SPREAD);
             self.tell(&Event::Explained { stage: self.position, step, mappings })?;
             watch.collapsed = if collapsed { watch.collapsed + 1 } else { 0 };
             if watch.collapsed >= 2 {
-                self.student = self.start.clone();
                 return Ok(Some(StageEnd::Collapsed));
             }
         }
@@ -321,7 +329,8 @@ impl<'a, S: Network, T: Network> StageRun<'a, S, T> {
             Some(rule) if step % rule.every == 0 => {
                 self.change_student(Optimizer::settle);
                 let loss = self.validation_loss(criterion)?;
-                Ok(watch.judge(loss, &self.student, rule).then_some(StageEnd::Early))
+                let tired = watch.judge(loss, (&self.student, criterion.matchers()), rule);
+                Ok(tired.then_some(StageEnd::Early))
             }
             _ => Ok(None),
         }
@@ -352,14 +361,25 @@ impl<'a, S: Network, T: Network> StageRun<'a, S, T> {
 
     fn finish(
         &mut self,
-        criterion: &dyn Criterion,
+        criterion: &mut dyn Criterion,
         end: StageEnd,
         watch: Watch<S>,
     ) -> Result<StageReport, Error> {
-        match end {
-            StageEnd::Early => self.student = watch.best,
-            StageEnd::Complete => self.change_student(Optimizer::settle),
-            StageEnd::Collapsed => {}
+        self.change_student(Optimizer::settle);
+        let goes_back = match end {
+            StageEnd::Collapsed => Some(watch.start),
+            StageEnd::Early => Some(watch.best),
+            StageEnd::Complete if watch.early_stop.is_some() => {
+                let last = self.validation_loss(criterion)?;
+                (watch.best_loss < last).then_some(watch.best)
+            }
+            StageEnd::Complete => None,
+        };
+        if let Some((student, matchers)) = goes_back {
+            self.student = student;
+            if let (Some(present), Some(earlier)) = (criterion.matchers(), matchers) {
+                *present = earlier;
+            }
         }
         let last_rows = self.order().batches(self.course.training).next().unwrap_or_default();
         let tail = self.losses.len().div_ceil(10);
@@ -388,33 +408,6 @@ impl<'a, S: Network, T: Network> StageRun<'a, S, T> {
             ControlFlow::Continue(()) => Ok(()),
             ControlFlow::Break(()) => Err(Error::Stopped),
         }
-    }
-}
-
-/// What early stopping and the collapse watch remember.
-struct Watch<S> {
-    early_stop: Option<EarlyStop>,
-    best: S,
-    best_loss: f64,
-    worse: u32,
-    collapsed: u32,
-}
-
-impl<S: Network> Watch<S> {
-    fn new(early_stop: Option<EarlyStop>, best: S) -> Self {
-        Self { early_stop, best, best_loss: f64::INFINITY, worse: 0, collapsed: 0 }
-    }
-
-    /// Remembers a better student; says whether patience is at its end.
-    fn judge(&mut self, loss: f64, student: &S, rule: EarlyStop) -> bool {
-        if loss < self.best_loss {
-            self.best_loss = loss;
-            self.best = student.clone();
-            self.worse = 0;
-        } else {
-            self.worse += 1;
-        }
-        self.worse >= rule.patience
     }
 }
 

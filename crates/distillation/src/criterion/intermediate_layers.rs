@@ -61,6 +61,9 @@ impl IntermediateLayersKnowledgeDistillationLoss {
                 shape_of("teacher", &teacher.layers(), &mapping.teacher)?,
             );
             let alignment = Alignment::between(shapes.0, shapes.1, &mapping, options.heads)?;
+            if mapping.weight == 0.0 {
+                continue; // Checked, but neither computed nor matched.
+            }
             if let Some((from, to)) = alignment.matcher_widths() {
                 feature_matchers.insert(key(&mapping), FeatureMatcher::random(from, to, seed ^ place as u64));
             }
@@ -162,7 +165,7 @@ impl Criterion for IntermediateLayersKnowledgeDistillationLoss {
 
     fn terms(&self, forwards: Forwards<'_>) -> Result<LossTerms, Error> {
         let mut terms = LossTerms::default();
-        for mapping in self.layer_mappings.iter().filter(|mapping| mapping.weight != 0.0) {
+        for mapping in &self.layer_mappings {
             terms.terms.push(self.term(mapping, forwards)?);
         }
         if let Some(path) = &self.origin_logits {
