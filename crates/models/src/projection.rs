@@ -55,10 +55,11 @@ pub fn project(student: Bert, states: &TeacherStates, seed: u64) -> Result<Bert,
     }
     let basis = Basis::new(states, width, seed);
     let mut projection = Projection { student: student.frozen(), states, basis, hidden: Vec::new() };
-    let words = embeddings::project(&projection.basis, states);
+    let words = embeddings::project(&projection.basis, states, projection.student.config());
     projection.give(words);
     projection.enter(0)?;
-    projection.finish(0..layers)
+    (0..layers).try_for_each(|block| projection.fit_block(block))?;
+    projection.finish()
 }
 
 /// What gradient steps have changed in a projected student.
@@ -71,7 +72,7 @@ pub struct Trained {
 }
 
 /// Solves a projected student again behind a trained block: that block's output maps on what it computes inside now,
-/// then the blocks above it, then the head. `seed` is that of the projection.
+/// then those of the blocks above it, then the head. What else they have learned stays. `seed` is that of the projection.
 ///
 /// Without it the layers above still expect the states that the block gave before it was trained.
 ///
@@ -87,10 +88,13 @@ pub fn refit(student: Bert, states: &TeacherStates, seed: u64, trained: Trained)
     let above = trained.block + 1;
     match trained.next.filter(|next| *next >= above) {
         Some(next) => {
-            projection.fit_blocks(above..next + 1)?;
+            (above..next + 1).try_for_each(|block| projection.fit_outputs(block))?;
             Ok(projection.student)
         }
-        None => projection.finish(above..layers),
+        None => {
+            (above..layers).try_for_each(|block| projection.fit_outputs(block))?;
+            projection.finish()
+        }
     }
 }
 
@@ -99,18 +103,14 @@ impl Projection<'_> {
         self.student = weights.give(self.student.clone());
     }
 
-    /// Fits these blocks, one on the states of the other, and the head.
-    fn finish(mut self, blocks: std::ops::Range<usize>) -> Result<Bert, Error> {
-        self.fit_blocks(blocks)?;
+    /// Fits the head, once every block is fitted.
+    fn finish(mut self) -> Result<Bert, Error> {
         let head = self.fit_head()?;
         self.give(head);
         Ok(self.student)
     }
 
-    fn fit_blocks(&mut self, mut blocks: std::ops::Range<usize>) -> Result<(), Error> {
-        blocks.try_for_each(|block| self.fit_block(block))
-    }
-
+    /// Cuts a block out of its counterpart and fits its output maps.
     fn fit_block(&mut self, block: usize) -> Result<(), Error> {
         let sliced = slice::block(&self.basis, self.states, (block, self.student.config()));
         self.give(sliced);

@@ -5,6 +5,7 @@ use nalgebra::DMatrix;
 use super::basis::Basis;
 use super::fit::row_major;
 use super::states::{TeacherStates, embeddings};
+use crate::BertConfig;
 use crate::weights::{Weight, Weights};
 
 /// Positions whose mean stands for "a position" when words are normalised.
@@ -12,7 +13,7 @@ const MEAN_POSITIONS: usize = 24;
 
 /// Word, position and segment tables and a neutral norm. The words carry the mean position and the first segment, the
 /// positions and the other segments only what differs from that.
-pub(super) fn project(basis: &Basis, states: &TeacherStates) -> Weights {
+pub(super) fn project(basis: &Basis, states: &TeacherStates, student: &BertConfig) -> Weights {
     let table = |name: &str| states.matrix(&format!("bert.embeddings.{name}.weight"));
     let (words, places, segments) =
         (table("word_embeddings"), table("position_embeddings"), table("token_type_embeddings"));
@@ -47,8 +48,12 @@ pub(super) fn project(basis: &Basis, states: &TeacherStates) -> Weights {
         weights.0.insert(format!("bert.embeddings.{name}.weight"), weight);
     };
     insert("word_embeddings", project(summed));
-    insert("position_embeddings", project(differences(&places, &place)));
-    insert("token_type_embeddings", project(differences(&segments, &segments.row(0).into_owned())));
+    // Fewer rows than the teacher's are its first ones; more differ in nothing from the mean position.
+    let resized = |rows: DMatrix<f64>, count: usize| rows.resize_vertically(count, 0.0);
+    let (positions, types) = (student.max_position_embeddings, student.type_vocab_size);
+    insert("position_embeddings", resized(project(differences(&places, &place)), positions));
+    let first = segments.row(0).into_owned();
+    insert("token_type_embeddings", resized(project(differences(&segments, &first)), types));
     let neutral = |value: f32| Weight { dims: vec![basis.width()], values: vec![value; basis.width()] };
     weights.0.insert("bert.embeddings.LayerNorm.weight".to_owned(), neutral(1.0));
     weights.0.insert("bert.embeddings.LayerNorm.bias".to_owned(), neutral(0.0));

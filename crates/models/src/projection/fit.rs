@@ -91,7 +91,13 @@ pub(super) fn fit_residual(rows: &[Rows]) -> Result<(DMatrix<f64>, Vec<f64>), Er
         square += number((residual.clone() * row.residual.clone()).sum());
         product += number((residual * row.target.clone()).sum());
     }
-    let (of_residual, of_target) = (ridge(&gram, &cross.0, RIDGE)?, ridge(&gram, &cross.1, RIDGE)?);
+    let both = DMatrix::from_fn(inputs + 1, 2 * width, |row, column| match column.checked_sub(width) {
+        Some(column) => cross.1[(row, column)],
+        None => cross.0[(row, column)],
+    });
+    let solved = ridge(&gram, &both, RIDGE)?;
+    let (of_residual, of_target) =
+        (solved.columns(0, width).into_owned(), solved.columns(width, width).into_owned());
     let explained = |a: &DMatrix<f64>, b: &DMatrix<f64>, ca: &DMatrix<f64>, cb: &DMatrix<f64>| {
         a.dot(cb) + b.dot(ca) - a.dot(&(&gram * b))
     };

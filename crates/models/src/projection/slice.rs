@@ -3,6 +3,8 @@
 use std::ops::Range;
 
 use nalgebra::DMatrix;
+use rand::{RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
 
 use super::basis::Basis;
 use super::fit::row_major;
@@ -31,11 +33,25 @@ pub(super) fn block(
     let attended = LayerPath::new(format!("{layer}.attention.output"));
     let wide = reduced(basis, states, (&format!("{layer}.intermediate.dense"), &attended));
     let kept = strongest(states.neurons(states.layers()[block]), student.intermediate_size);
+    let surplus = surplus_neurons(&wide, student.intermediate_size.saturating_sub(kept.len()), block as u64);
     let neurons = DMatrix::from_fn(student.intermediate_size, wide.ncols(), |row, column| {
-        kept.get(row).map_or(0.0, |&neuron| wide[(neuron, column)])
+        kept.get(row).map_or_else(|| surplus[(row - kept.len(), column)], |&neuron| wide[(neuron, column)])
     });
     insert(&mut weights, &format!("{prefix}.intermediate.dense"), &neurons);
     weights
+}
+
+/// Random neurons without bias, as long as the teacher's on average: `count` that a wider student has beside them. A
+/// neuron of zeros would never learn.
+fn surplus_neurons(teacher: &DMatrix<f64>, count: usize, seed: u64) -> DMatrix<f64> {
+    let inputs = teacher.ncols() - 1;
+    let spread = teacher.columns(0, inputs).norm() / ((teacher.nrows() * inputs).max(1) as f64).sqrt();
+    let mut rng = ChaCha8Rng::seed_from_u64(seed);
+    let uniform = 3f64.sqrt() * spread; // has that standard deviation
+    DMatrix::from_fn(count, inputs + 1, |_, column| match column {
+        column if column == inputs => 0.0,
+        _ => uniform * rng.random_range(-1.0..1.0),
+    })
 }
 
 /// Inserts a map (out, in + 1), whose last column is the bias.
@@ -93,8 +109,10 @@ impl Heads<'_> {
         let mut sliced = [(); 3].map(|()| DMatrix::zeros(width, width + 1));
         for head in 0..self.student.num_attention_heads {
             let group = self.group(head);
-            let (queries, keys) = self.scores(&query, &key, &group);
-            let values = self.values(&value, &output, &group);
+            // Student heads that share one teacher head take its directions in turn.
+            let before = (0..head).filter(|&other| self.group(other) == group).count() * size;
+            let (queries, keys) = self.scores((&query, &key), &group, before);
+            let values = self.values((&value, &output), &group, before);
             for (whole, part) in sliced.iter_mut().zip([queries, keys, values]) {
                 whole.rows_mut(head * size, size).copy_from(&part);
             }
@@ -117,9 +135,9 @@ impl Heads<'_> {
 
     fn scores(
         &self,
-        query: &DMatrix<f64>,
-        key: &DMatrix<f64>,
+        (query, key): (&DMatrix<f64>, &DMatrix<f64>),
         group: &Range<usize>,
+        before: usize,
     ) -> (DMatrix<f64>, DMatrix<f64>) {
         let columns = query.ncols();
         let mut mean = DMatrix::zeros(columns, columns);
@@ -128,12 +146,17 @@ impl Heads<'_> {
         }
         mean /= group.len() as f64 * (self.states.config().head_size() as f64).sqrt();
         let size = self.student.head_size();
-        let (left, right) = factors(mean, size);
+        let (left, right) = factors(mean, before..before + size);
         let scale = (size as f64).powf(0.25); // The student divides its scores by the root of its head size.
         (left * scale, right * scale)
     }
 
-    fn values(&self, value: &DMatrix<f64>, output: &DMatrix<f64>, group: &Range<usize>) -> DMatrix<f64> {
+    fn values(
+        &self,
+        (value, output): (&DMatrix<f64>, &DMatrix<f64>),
+        group: &Range<usize>,
+        before: usize,
+    ) -> DMatrix<f64> {
         let width = self.student.hidden_size;
         let size = self.states.config().head_size();
         let mut sum = DMatrix::zeros(width, width);
@@ -141,17 +164,20 @@ impl Heads<'_> {
             let outgoing = self.basis.directions.transpose() * output.columns(head * size, size);
             sum += outgoing * self.rows_of(value, head).columns(0, width);
         }
-        let (_, right) = factors(sum, self.student.head_size());
+        let (_, right) = factors(sum, before..before + self.student.head_size());
         right.insert_column(width, 0.0)
     }
 }
 
-/// L (rank, rows) and R (rank, columns) with Lᵀ R the best approximation of `matrix` of that rank.
-fn factors(matrix: DMatrix<f64>, rank: usize) -> (DMatrix<f64>, DMatrix<f64>) {
+/// L (rank, rows) and R (rank, columns) with Lᵀ R the part of `matrix` in these of its singular directions, the strongest
+/// first: its best approximation of that rank where they begin at 0.
+fn factors(matrix: DMatrix<f64>, directions: Range<usize>) -> (DMatrix<f64>, DMatrix<f64>) {
+    let rank = directions.len();
     let (rows, columns) = (matrix.nrows(), matrix.ncols());
     let decomposition = matrix.svd(true, true);
     let mut order: Vec<usize> = (0..decomposition.singular_values.len()).collect();
     order.sort_by(|&a, &b| decomposition.singular_values[b].total_cmp(&decomposition.singular_values[a]));
+    order.drain(..directions.start.min(order.len()));
     let root = |place: usize| order.get(place).map_or(0.0, |&at| decomposition.singular_values[at].sqrt());
     let left = DMatrix::from_fn(rank, rows, |place, row| match (&decomposition.u, order.get(place)) {
         (Some(u), Some(&at)) => root(place) * u[(row, at)],
@@ -172,8 +198,20 @@ mod tests {
     #[test]
     fn factors_of_full_rank_give_the_matrix_back() {
         let matrix = DMatrix::from_row_slice(2, 3, &[1.0, 2.0, -1.0, 0.5, -3.0, 4.0]);
-        let (left, right) = factors(matrix.clone(), 2);
+        let (left, right) = factors(matrix.clone(), 0..2);
         assert!((left.transpose() * right - matrix).norm() < 1e-9);
+    }
+
+    #[test]
+    fn parts_in_different_directions_add_up_to_the_matrix() {
+        let matrix = DMatrix::from_row_slice(2, 3, &[1.0, 2.0, -1.0, 0.5, -3.0, 4.0]);
+        let part = |directions| {
+            let (left, right) = factors(matrix.clone(), directions);
+            left.transpose() * right
+        };
+        assert!((part(0..1) + part(1..2) - &matrix).norm() < 1e-9);
+        assert!(part(0..1).norm() > part(1..2).norm());
+        assert_eq!(part(2..3).norm(), 0.0, "there is no third direction");
     }
 
     #[test]

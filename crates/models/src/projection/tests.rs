@@ -96,6 +96,33 @@ fn blocks_above_the_next_trained_one_wait() {
     let shaken = shaken(project(three(), &states, 3).unwrap());
     let settled = refit(shaken.clone(), &states, 3, Trained { block: 0, next: Some(1) }).unwrap();
     assert_ne!(layer(&settled, 1), layer(&shaken, 1), "the next block meets new states");
+    let inside = |student: &Bert| {
+        let name = "bert.encoder.layer.1.intermediate.dense.weight";
+        Weights::of(student).get(name).cloned()
+    };
+    assert_eq!(inside(&settled), inside(&shaken), "what it may have learned inside stays");
     assert_eq!(layer(&settled, 2), layer(&shaken, 2));
     assert_eq!(Weights::of(&settled).get("classifier.weight"), Weights::of(&shaken).get("classifier.weight"));
+}
+
+#[test]
+fn neurons_beyond_the_teachers_can_learn() {
+    let wide = test_networks::with(&[("hidden_size", json!(12)), ("intermediate_size", json!(200))], 2);
+    let projected = project(wide, &states(), 3).unwrap();
+    let weight =
+        Weights::of(&projected).get("bert.encoder.layer.0.intermediate.dense.weight").cloned().unwrap();
+    assert!(weight.dims[0] > teacher().config().intermediate_size);
+    assert!(weight.values.chunks(12).all(|neuron| neuron.iter().any(|&value| value != 0.0)));
+}
+
+#[test]
+fn a_student_of_fewer_positions_has_the_teachers_first_ones() {
+    let positions = |count: usize| {
+        let sizes = [("hidden_size", json!(12)), ("max_position_embeddings", json!(count))];
+        let projected = project(test_networks::with(&sizes, 2), &states(), 3).unwrap();
+        Weights::of(&projected).get("bert.embeddings.position_embeddings.weight").cloned().unwrap()
+    };
+    let (all, some) = (positions(teacher().config().max_position_embeddings), positions(9));
+    assert_eq!(some.dims, [9, 12]);
+    assert_eq!(some.values, all.values[..9 * 12]);
 }
