@@ -8,7 +8,6 @@ use std::sync::Arc;
 
 use autodistillation_distillation::comparison::Alignment;
 use autodistillation_distillation::{CriterionConfig, LayerMapping, LossKind, Network, OriginLoss, Stage};
-use autodistillation_models::inherit::InheritancePlan;
 use autodistillation_models::{Bert, cost};
 use autodistillation_search::{Architecture, FeasibleSpace};
 use burn::tensor::Device;
@@ -148,7 +147,7 @@ fn report(experiment: BuiltInExperiment, cache: Option<&CacheSettings>) -> Resul
 /// Where the weights of the student of `config` come from, in words.
 fn inheritance(experiment: &BuiltInExperiment, config: &autodistillation_models::BertConfig) -> Vec<String> {
     let teacher = experiment.materials().teacher.config();
-    let layers = InheritancePlan::evenly_spaced(config, teacher).layers;
+    let layers = experiment.counterparts(config);
     match experiment.start(config) {
         Start::Random => vec!["nothing: random weights".to_owned()],
         Start::Copied => experiment.inherited(config.clone(), 0).1.iter().map(ToString::to_string).collect(),

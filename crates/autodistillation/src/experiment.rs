@@ -8,8 +8,8 @@ mod start;
 
 use std::ops::ControlFlow;
 use std::path::PathBuf;
-use std::sync::RwLock;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use autodistillation_search::{Architecture, FeasibleSpace, Infeasible, KnownGoals, Metrics};
 
@@ -153,8 +153,20 @@ pub struct Shared<'a> {
     pub listener: &'a dyn RunListener,
     /// Set when the user wants to stop.
     pub stop: &'a AtomicBool,
-    /// Training holds it for reading, a latency measurement for writing, so that no student trains meanwhile.
+    /// See [`working`](Self::working) and [`quiet`](Self::quiet).
     pub quiet: RwLock<()>,
+}
+
+impl Shared<'_> {
+    /// Held by whoever starts, trains or evaluates a student; waits while a latency is measured.
+    pub fn working(&self) -> RwLockReadGuard<'_, ()> {
+        self.quiet.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Held while a latency is measured; waits until nobody works.
+    pub fn quiet(&self) -> RwLockWriteGuard<'_, ()> {
+        self.quiet.write().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 impl TrialContext<'_> {

@@ -57,7 +57,7 @@ impl Plan {
     /// The plan with [`epochs`](Self::epochs) turned into steps, for a training set of this many examples.
     pub fn with_epochs_counted(mut self, examples: usize) -> Self {
         let Some(epochs) = self.epochs.take() else { return self };
-        let batch = (self.training.batch_size * self.training.accumulation).max(1);
+        let batch = self.training.batch_size.max(1);
         let steps = (examples.div_ceil(batch) as u64 * u64::from(epochs)).clamp(1, u64::from(u32::MAX));
         let steps = u32::try_from(steps).unwrap_or(u32::MAX);
         let stages = self.scheduler.stages().iter().map(|stage| Stage { steps, ..stage.clone() }).collect();

@@ -178,6 +178,24 @@ fn students_side_by_side_get_the_weights_they_get_alone() {
 }
 
 #[test]
+fn with_early_looks_students_wait_between_their_flash_and_regular_stages() {
+    let folder = tempfile::tempdir().unwrap();
+    let text = CONFIG.replace("max_trials: 3", "max_trials: 3\n    pruning: auto");
+    let waited = Mutex::new(0);
+    let listener = |event: &RunEvent| {
+        if let RunEvent::TrialWaiting { early, .. } = event {
+            assert!(early.get("accuracy").is_some());
+            *waited.lock().unwrap() += 1;
+        }
+    };
+    let options = RunOptions { config_text: text.clone(), ..options(folder.path()) };
+    let plan = Plan::parse(&text, Path::new("config.yaml")).unwrap();
+    let result = run(plan, &options, (&listener, &AtomicBool::new(false))).unwrap();
+    assert_eq!(waited.into_inner().unwrap(), 3, "every student is looked at once");
+    assert!(result.has_students());
+}
+
+#[test]
 fn more_trials_go_on_and_another_seed_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     finish(folder.path());

@@ -8,8 +8,12 @@ use std::sync::{Arc, Mutex, RwLockReadGuard};
 use std::time::Instant;
 
 use autodistillation_distillation::event::{Event, StageReport};
-use autodistillation_distillation::{Course, Matchers, Scheduler, Seeds, Teacher, TrainingSettings};
-use autodistillation_models::{Bert, BertConfig, Precision, TeacherStates, cost, save, student_config};
+use autodistillation_distillation::{
+    Course, LayerPath, Matchers, Scheduler, Seeds, StageKind, Teacher, TrainingSettings,
+};
+use autodistillation_models::{
+    Bert, BertConfig, Precision, ProblemType, TeacherStates, cost, save, student_config,
+};
 use autodistillation_search::{Architecture, FeasibleSpace, Infeasible, KnownGoals, Metrics};
 use burn::tensor::Device;
 use serde_json::{Map, Value};
@@ -18,7 +22,7 @@ use crate::config::LayerStack;
 use crate::event::RunEvent;
 use crate::experiment::checkpoint::Checkpoint;
 use crate::experiment::{Experiment, Patience, TrialContext, TrialError};
-use crate::materials::{Materials, Sets};
+use crate::materials::{Materials, Sets, task};
 use crate::measurement;
 use crate::plan::Plan;
 use crate::report::{CurvePoint, StageRecord};
@@ -67,10 +71,17 @@ pub struct Pupil {
 impl BuiltInExperiment {
     /// The experiment of `plan` on these materials; the teacher's outputs are kept in `cache`, or in memory without
     /// one.
-    pub fn new(plan: Plan, materials: Materials, device: Device, cache: Option<&CacheSettings>) -> Self {
+    pub fn new(plan: Plan, mut materials: Materials, device: Device, cache: Option<&CacheSettings>) -> Self {
         let teacher_config = materials.teacher.config().clone();
         let (teacher, notes) = teacher_cache::teacher(&materials.teacher, &materials.sets, cache);
         let (teaching, observed) = (Teaching::default(), Mutex::default());
+        let regression = task(&teacher_config) == ProblemType::Regression;
+        if regression && plan.scheduler != plan.scheduler.on_single_values(&LayerPath::new("classifier")) {
+            materials.notes.push(
+                "the task is a regression: KL and CE between single values are always 0, so MSE takes their place"
+                    .to_owned(),
+            );
+        }
         Self { plan, teacher, teacher_config, materials, device, teaching, observed, notes }
     }
 
@@ -119,6 +130,10 @@ impl BuiltInExperiment {
     /// The stages of the student of `config`.
     pub fn scheduler(&self, config: &BertConfig) -> Scheduler {
         let scheduler = self.plan.scheduler_for(&layers(config), &layers(&self.teacher_config));
+        let scheduler = match task(config) {
+            ProblemType::Regression => scheduler.on_single_values(&LayerPath::new("classifier")),
+            _ => scheduler,
+        };
         match self.teaching {
             Teaching::Distilled => scheduler,
             Teaching::LabelsAlone => scheduler.on_labels_alone(self.plan.training.optimizer.learning_rate()),
@@ -181,15 +196,17 @@ impl BuiltInExperiment {
         Course { teacher: &self.teacher, training, validation, settings, seeds, listener }
     }
 
-    /// Every metric of a network; latency is measured while no student trains.
+    /// Every metric of a network; latency is measured while nothing else of the search computes.
     ///
     /// # Errors
     ///
     /// A set that cannot be evaluated, or threads that cannot be started.
     pub fn measure(&self, network: &Bert, trial: Option<&TrialContext<'_>>) -> Result<Metrics, crate::Error> {
         let plan = &self.plan.evaluation;
+        let working = trial.map(|trial| trial.shared.working());
         let mut metrics = measurement::quality(network, &self.materials.sets, plan)?;
-        let quiet = trial.map(|trial| trial.shared.quiet.write());
+        drop(working);
+        let quiet = trial.map(|trial| trial.shared.quiet());
         metrics.extend(measurement::latency(network, &plan.latency)?);
         drop(quiet);
         metrics.extend(measurement::costs(network.config(), plan.latency.length));
@@ -243,12 +260,14 @@ impl Experiment for BuiltInExperiment {
         {
             return Ok(pupil);
         }
+        let working = trial.shared.working();
         let network = self.fresh(config.clone(), trial.seed).unwrap_or_else(|error| {
             let note =
                 format!("trial {}: {error}; it starts from the teacher's embeddings alone", trial.number);
             let _ = trial.tell(RunEvent::Note(note));
             self.inherited(config, trial.seed).0
         });
+        drop(working);
         Ok(Pupil { network, matchers: Matchers::new(), finished: Vec::new() })
     }
 
@@ -301,9 +320,9 @@ pub fn settings(plan: &Plan) -> TrainingSettings {
     }
 }
 
-/// The position of the first stage that trains the whole network; the number of stages where none does.
+/// The position of the first regular stage; the number of stages where there is none.
 fn first_regular(scheduler: &Scheduler) -> usize {
-    let is_regular = |stage: &autodistillation_distillation::Stage| stage.block.modules().is_empty();
+    let is_regular = |stage: &autodistillation_distillation::Stage| stage.kind == StageKind::Regular;
     scheduler.stages().iter().position(is_regular).unwrap_or(scheduler.stages().len())
 }
 
@@ -372,7 +391,7 @@ struct Journal<'a> {
 
 impl<'a> Journal<'a> {
     fn new((trial, notes): (&'a TrialContext<'a>, &'a Notes), position: usize, steps: u32) -> Self {
-        let working = RefCell::new(trial.shared.quiet.read().ok());
+        let working = RefCell::new(Some(trial.shared.working()));
         Self {
             trial,
             notes,
@@ -403,7 +422,7 @@ impl<'a> Journal<'a> {
     fn give_way(&self) {
         let mut working = self.working.borrow_mut();
         *working = None;
-        *working = self.trial.shared.quiet.read().ok();
+        *working = Some(self.trial.shared.working());
     }
 
     fn write(&self, folder: &Path) -> Result<(), crate::Error> {

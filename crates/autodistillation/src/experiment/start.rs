@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, PoisonError};
 
-use autodistillation_distillation::{Batch, Order, Stage, StageKind};
+use autodistillation_distillation::{Batch, CriterionConfig, LayerPath, Order, Stage, StageKind};
 use autodistillation_models::inherit::{InheritancePlan, Inherited, inherit};
 use autodistillation_models::{Bert, BertConfig, TeacherStates, Trained, project, refit};
 
@@ -10,7 +10,7 @@ use crate::config::LayerStack;
 use crate::experiment::built_in::{BuiltInExperiment, Teaching, layers};
 use crate::plan::Initialize;
 
-/// Examples in a batch of the sample that starts are computed from.
+/// Examples in a batch of the sample that starts are computed from, at most.
 const SAMPLE_BATCH: usize = 32;
 /// Batches of that sample.
 const SAMPLE_BATCHES: usize = 100;
@@ -69,9 +69,24 @@ impl BuiltInExperiment {
         }
     }
 
-    /// The teacher layer of each layer of the student of `config`.
-    fn counterparts(&self, config: &BertConfig) -> Vec<usize> {
-        InheritancePlan::evenly_spaced(config, &self.teacher_config).layers
+    /// The teacher layer of each layer of the student of `config`: the one whose output the student's is taught, else
+    /// the evenly spaced one.
+    pub fn counterparts(&self, config: &BertConfig) -> Vec<usize> {
+        let mut counterparts = InheritancePlan::evenly_spaced(config, &self.teacher_config).layers;
+        let scheduler = self.scheduler(config);
+        let mappings = scheduler.stages().iter().flat_map(|stage| match &stage.criterion {
+            CriterionConfig::IntermediateLayers { mappings, .. } => mappings.as_slice(),
+            CriterionConfig::KnowledgeDistillation { .. } => &[],
+        });
+        for mapping in mappings {
+            if let (Some(own), Some(theirs)) =
+                (output_layer(&mapping.student), output_layer(&mapping.teacher))
+                && let Some(counterpart) = counterparts.get_mut(own)
+            {
+                *counterpart = theirs.min(self.teacher_config.num_hidden_layers - 1);
+            }
+        }
+        counterparts
     }
 
     /// The teacher's states at these layers on a sample of the training set, observed once for all trials.
@@ -87,8 +102,10 @@ impl BuiltInExperiment {
     /// Random training batches whose states fit into memory.
     fn sample(&self, layers: usize) -> Vec<Batch> {
         let set = &self.materials.sets.training;
-        let order = Order { seed: self.plan.seed, stage: u64::MAX, batch_size: SAMPLE_BATCH };
         let per_token = self.teacher_config.hidden_size * (2 * layers + 1);
+        let longest = set.examples.iter().map(|example| example.ids.len()).max().unwrap_or(1).max(1);
+        let batch_size = (SAMPLE_FLOATS / (4 * longest * per_token)).clamp(1, SAMPLE_BATCH);
+        let order = Order { seed: self.plan.seed, stage: u64::MAX, batch_size };
         let mut floats = 0;
         let batches =
             order.epoch(set, 0).into_iter().take(SAMPLE_BATCHES).map(|rows| set.batch(&rows, &self.device));
@@ -123,6 +140,12 @@ impl BuiltInExperiment {
             _ => Ok(network),
         }
     }
+}
+
+/// i of `bert.encoder.layer.{i}.output`.
+fn output_layer(path: &LayerPath) -> Option<usize> {
+    let inner = path.module.strip_prefix("bert.encoder.layer.")?;
+    inner.strip_suffix(".output")?.parse().ok()
 }
 
 /// The last layer that a flash stage trains.

@@ -103,3 +103,15 @@ fn bench_measures_steps_and_latency_of_a_shape() {
         }
     }
 }
+
+#[test]
+fn a_layer_starts_from_the_one_that_teaches_it() {
+    let workplace = Workplace::new();
+    let pair = "[[[bert.encoder.layer.0.output, bert.encoder.layer.0.output]]]";
+    let stage = format!(
+        "block_names: [bert.encoder.layer.0]\n      layer_mappings_for_knowledge_transfer: {pair}\n      loss_types: [[MSE]]"
+    );
+    workplace.edit("config.yaml", "layer_mappings_for_knowledge_transfer: auto", &stage);
+    let said = workplace.succeed(&["check", "config.yaml"]);
+    assert!(said.stdout.contains("layer 0: teacher layer 0, sliced"), "{}", said.stdout);
+}
