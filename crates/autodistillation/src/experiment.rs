@@ -3,6 +3,7 @@
 mod built_in;
 mod checkpoint;
 mod closures;
+mod journal;
 mod mock;
 mod start;
 

@@ -205,6 +205,8 @@ pub struct TrainingPlan {
     pub max_gradient_norm: Option<f64>,
     /// Stop a regular stage when validation has not improved; absent = never.
     pub early_stop: Option<EarlyStopPlan>,
+    /// Whether students wider than 128 train their regular stages at 128 / width of the rate.
+    pub width_scaling: bool,
     /// What matrix products are computed in.
     #[serde(skip_serializing_if = "TrainingPrecision::is_auto")]
     pub precision: TrainingPrecision,

@@ -126,6 +126,15 @@ impl Scheduler {
         Self { stages: self.stages.iter().map(with_squares).collect() }
     }
 
+    /// The same stages, the learning rates of the regular ones multiplied by `factor`.
+    pub fn with_regular_rates_times(&self, factor: f64) -> Self {
+        let slower = |stage: &Stage| match stage.kind {
+            StageKind::Flash => stage.clone(),
+            StageKind::Regular => Stage { learning_rate: stage.learning_rate * factor, ..stage.clone() },
+        };
+        Self { stages: self.stages.iter().map(slower).collect() }
+    }
+
     /// Optimiser steps of all stages.
     pub fn total_steps(&self) -> u64 {
         self.stages.iter().map(|stage| u64::from(stage.steps)).sum()
@@ -168,5 +177,31 @@ mod tests {
         };
         let losses: Vec<LossKind> = mappings.iter().map(|mapping| mapping.loss).collect();
         assert_eq!(losses, [LossKind::MeanSquared, LossKind::KullbackLeibler], "attention maps keep theirs");
+    }
+
+    #[test]
+    fn only_regular_stages_are_slowed_down() {
+        let criterion = CriterionConfig::KnowledgeDistillation {
+            temperature: 1.0,
+            losses: [LossKind::CrossEntropy; 2],
+            weights: [0.5; 2],
+        };
+        let stage = |kind| Stage {
+            kind,
+            block: Block::everything(),
+            criterion: criterion.clone(),
+            steps: 1,
+            learning_rate: 0.1,
+        };
+        let flash = FlashDistillation { stages: vec![stage(StageKind::Flash)] };
+        let scheduler =
+            Scheduler::combine(flash, RegularDistillation { stages: vec![stage(StageKind::Regular)] });
+        let rates = scheduler
+            .with_regular_rates_times(0.5)
+            .stages()
+            .iter()
+            .map(|it| it.learning_rate)
+            .collect::<Vec<_>>();
+        assert_eq!(rates, [0.1, 0.05]);
     }
 }

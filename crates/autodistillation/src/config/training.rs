@@ -19,6 +19,7 @@ pub(super) fn default_training() -> TrainingPlan {
         accumulation: 1,
         max_gradient_norm: Some(1.0),
         early_stop: None,
+        width_scaling: true,
         precision: TrainingPrecision::Auto,
     }
 }
@@ -42,6 +43,7 @@ pub(super) fn training_keys(table: &mut Table<'_>) -> Option<TrainingPlan> {
         .map_or(Some(default.accumulation), |batches| batches.whole(1));
     let norm = table.take("max_grad_norm").map_or(Some(default.max_gradient_norm), |norm| clipping(&norm));
     let early_stop = table.take("early_stop").map(|stop| early_stop(&stop));
+    let width_scaling = table.take("width_scaling").map_or(Some(default.width_scaling), |flag| flag.flag());
     Some(TrainingPlan {
         optimizer: optimizer?,
         schedule: schedule?,
@@ -49,6 +51,7 @@ pub(super) fn training_keys(table: &mut Table<'_>) -> Option<TrainingPlan> {
         accumulation: accumulation?,
         max_gradient_norm: norm?,
         early_stop: given_or_none(early_stop)?,
+        width_scaling: width_scaling?,
         precision: default.precision,
     })
 }

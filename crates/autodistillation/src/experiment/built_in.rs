@@ -1,15 +1,13 @@
 //! The experiment that out-of-the-box mode runs: a BERT student taught by a BERT teacher.
 
-use std::cell::RefCell;
 use std::collections::BTreeMap;
-use std::ops::ControlFlow;
 use std::path::Path;
-use std::sync::{Arc, Mutex, RwLockReadGuard};
+use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
 use autodistillation_distillation::event::{Event, StageReport};
 use autodistillation_distillation::{
-    Course, LayerPath, Matchers, Scheduler, Seeds, StageKind, Teacher, TrainingSettings,
+    Course, LayerPath, Matchers, OptimizerConfig, Scheduler, Seeds, StageKind, Teacher, TrainingSettings,
 };
 use autodistillation_models::{
     Bert, BertConfig, Precision, ProblemType, TeacherStates, cost, save, student_config,
@@ -21,18 +19,20 @@ use serde_json::{Map, Value};
 use crate::config::LayerStack;
 use crate::event::RunEvent;
 use crate::experiment::checkpoint::Checkpoint;
+use crate::experiment::journal::Journal;
 use crate::experiment::{Experiment, Patience, TrialContext, TrialError};
 use crate::materials::{Materials, Sets, task};
 use crate::measurement;
 use crate::plan::Plan;
-use crate::report::{CurvePoint, StageRecord};
+use crate::report::StageRecord;
 use crate::teacher_cache::{self, CacheSettings, Notes};
 
 /// Dropout of students unless the config says otherwise: the teacher's soft targets regularise enough (see
 /// `docs/experiments.md`).
 const DROPOUT: f64 = 0.0;
-/// Points of a learning curve that a stage keeps.
-const CURVE_POINTS: u32 = 200;
+/// Wider students train their regular stages at this width's share of the rate: a step of Adam changes what a layer
+/// computes in proportion to its width (Yang et al. 2021, "Tensor Programs V"; measured in `docs/experiments.md`).
+const FULL_RATE_WIDTH: usize = 128;
 
 /// Builds BERT students of a plan, teaches them and measures them.
 #[derive(Debug)]
@@ -82,7 +82,23 @@ impl BuiltInExperiment {
                     .to_owned(),
             );
         }
-        Self { plan, teacher, teacher_config, materials, device, teaching, observed, notes }
+        let experiment = Self { plan, teacher, teacher_config, materials, device, teaching, observed, notes };
+        experiment.with_note_on_rates()
+    }
+
+    /// Says so where wide students are trained at a lower rate than the config's.
+    fn with_note_on_rates(mut self) -> Self {
+        let searched = self.plan.search.iter().flat_map(|search| search.space.dimensions());
+        let widths = searched.filter(|dimension| dimension.name == "hidden_size");
+        let choices = widths.flat_map(|dimension| &dimension.choices).filter_map(|choice| choice.number());
+        let unsearched = self.student_config(&Architecture::default()).map_or(0, |config| config.hidden_size);
+        let widest = choices.max_by(f64::total_cmp).map_or(unsearched, |widest| widest as usize);
+        if self.rate_share(widest) < 1.0 {
+            self.materials.notes.push(format!(
+                "students wider than {FULL_RATE_WIDTH} train their regular stages at {FULL_RATE_WIDTH} / hidden_size of the learning rate; `train.width_scaling: false` takes it as it is"
+            ));
+        }
+        self
     }
 
     /// The same with students that are taught so.
@@ -134,9 +150,21 @@ impl BuiltInExperiment {
             ProblemType::Regression => scheduler.on_single_values(&LayerPath::new("classifier")),
             _ => scheduler,
         };
-        match self.teaching {
+        let scheduler = match self.teaching {
             Teaching::Distilled => scheduler,
             Teaching::LabelsAlone => scheduler.on_labels_alone(self.plan.training.optimizer.learning_rate()),
+        };
+        scheduler.with_regular_rates_times(self.rate_share(config.hidden_size))
+    }
+
+    /// The share of the config's rate at which the regular stages of a student of this width are trained.
+    fn rate_share(&self, width: usize) -> f64 {
+        let training = &self.plan.training;
+        match training.optimizer {
+            OptimizerConfig::AdamW(_) | OptimizerConfig::Adam(_) if training.width_scaling => {
+                (FULL_RATE_WIDTH as f64 / width as f64).min(1.0)
+            }
+            _ => 1.0,
         }
     }
 
@@ -377,55 +405,4 @@ fn stage_record(
 fn write_metrics(folder: &Path, metrics: &Metrics, stages: &[StageRecord]) -> Result<(), crate::Error> {
     crate::files::write_json(&folder.join("metrics.json"), metrics)?;
     crate::files::write_json(&folder.join("stages.json"), &stages)
-}
-
-/// Follows one stage: passes events on, keeps the curve, and holds the right to compute.
-struct Journal<'a> {
-    trial: &'a TrialContext<'a>,
-    notes: &'a Notes,
-    every: u32,
-    position: usize,
-    curve: RefCell<Vec<CurvePoint>>,
-    working: RefCell<Option<RwLockReadGuard<'a, ()>>>,
-}
-
-impl<'a> Journal<'a> {
-    fn new((trial, notes): (&'a TrialContext<'a>, &'a Notes), position: usize, steps: u32) -> Self {
-        let working = RefCell::new(Some(trial.shared.working()));
-        Self {
-            trial,
-            notes,
-            every: steps.div_ceil(CURVE_POINTS).max(1),
-            position,
-            curve: RefCell::default(),
-            working,
-        }
-    }
-
-    fn hear(&self, event: &Event) -> ControlFlow<()> {
-        if let Event::Step { .. } | Event::TeacherAnswered { .. } = event {
-            self.give_way();
-        }
-        for note in self.notes.take() {
-            let _ = self.trial.tell(RunEvent::Note(note)); // The event itself is answered below.
-        }
-        if let Event::Step { step, loss, .. } = event
-            && (step % self.every == 0 || *step == 1)
-        {
-            let point = CurvePoint { stage: self.position as u32, step: *step, loss: f64::from(*loss) };
-            self.curve.borrow_mut().push(point);
-        }
-        self.trial.tell(RunEvent::Training { number: self.trial.number, event: event.clone() })
-    }
-
-    /// Lets a waiting latency measurement run between two steps, or two rounds of the teacher's answers.
-    fn give_way(&self) {
-        let mut working = self.working.borrow_mut();
-        *working = None;
-        *working = Some(self.trial.shared.working());
-    }
-
-    fn write(&self, folder: &Path) -> Result<(), crate::Error> {
-        crate::files::append_lines(&folder.join("curve.jsonl"), &self.curve.borrow())
-    }
 }

@@ -37,6 +37,12 @@ fn search(keys: &str) -> SearchPlan {
 }
 
 #[test]
+fn wide_students_train_at_a_lower_rate_unless_the_config_says_no() {
+    assert!(training("{batch_size: 8}").width_scaling);
+    assert!(!training("{width_scaling: false}").width_scaling);
+}
+
+#[test]
 fn a_stage_without_values_has_the_documents_defaults() {
     let flash = stages("flash_distillation: {layer_mappings: [[[a, b], [c, d]]]}");
     let [stage] = flash.as_slice() else { panic!("one stage") };
