@@ -161,6 +161,20 @@ fn the_teacher_is_asked_once_and_its_cache_changes_no_student() {
 }
 
 #[test]
+fn more_threads_change_no_more_than_rounding() {
+    let logits = [1, 2].map(|threads| {
+        let folder = tempfile::tempdir().unwrap();
+        finish_with(&RunOptions { threads: Some(threads), ..options(folder.path()) });
+        let texts =
+            ["the plot was not dull .", "a sad film , but everybody calls it superb ."].map(str::to_owned);
+        let predicted = inference::predict(&folder.path().join("trials/0000/student"), &texts).unwrap();
+        predicted.into_iter().flat_map(|prediction| prediction.logits).collect::<Vec<f32>>()
+    });
+    let apart = logits[0].iter().zip(&logits[1]).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+    assert!(apart < 1e-2, "{logits:?}");
+}
+
+#[test]
 fn students_side_by_side_get_the_weights_they_get_alone() {
     let text = CONFIG.replace("search_algorithm: BO", "search_algorithm: Grid");
     let [alone, together] = [1, 2].map(|jobs| {

@@ -128,9 +128,10 @@ impl Heads<'_> {
         start..((head + 1) * theirs / ours).max(start + 1)
     }
 
-    fn rows_of(&self, map: &DMatrix<f64>, head: usize) -> DMatrix<f64> {
+    /// The rows of a map that belong to a group of the teacher's heads.
+    fn rows_of(&self, group: &Range<usize>) -> (usize, usize) {
         let size = self.states.config().head_size();
-        map.rows(head * size, size).into_owned()
+        (group.start * size, group.len() * size)
     }
 
     fn scores(
@@ -139,14 +140,11 @@ impl Heads<'_> {
         group: &Range<usize>,
         before: usize,
     ) -> (DMatrix<f64>, DMatrix<f64>) {
-        let columns = query.ncols();
-        let mut mean = DMatrix::zeros(columns, columns);
-        for head in group.clone() {
-            mean += self.rows_of(query, head).transpose() * self.rows_of(key, head);
-        }
-        mean /= group.len() as f64 * (self.states.config().head_size() as f64).sqrt();
+        let (start, count) = self.rows_of(group);
+        let scale = group.len() as f64 * (self.states.config().head_size() as f64).sqrt();
+        let (queries, keys) = (query.rows(start, count) / scale, key.rows(start, count).into_owned());
         let size = self.student.head_size();
-        let (left, right) = factors(mean, before..before + size);
+        let (left, right) = factors(queries, keys, before..before + size);
         let scale = (size as f64).powf(0.25); // The student divides its scores by the root of its head size.
         (left * scale, right * scale)
     }
@@ -157,61 +155,73 @@ impl Heads<'_> {
         group: &Range<usize>,
         before: usize,
     ) -> DMatrix<f64> {
+        let (start, count) = self.rows_of(group);
         let width = self.student.hidden_size;
-        let size = self.states.config().head_size();
-        let mut sum = DMatrix::zeros(width, width);
-        for head in group.clone() {
-            let outgoing = self.basis.directions.transpose() * output.columns(head * size, size);
-            sum += outgoing * self.rows_of(value, head).columns(0, width);
-        }
-        let (_, right) = factors(sum, before..before + self.student.head_size());
+        let outgoing = output.columns(start, count).transpose() * &self.basis.directions;
+        let incoming = value.view((start, 0), (count, width)).into_owned();
+        let (_, right) = factors(outgoing, incoming, before..before + self.student.head_size());
         right.insert_column(width, 0.0)
     }
 }
 
-/// L (rank, rows) and R (rank, columns) with Lᵀ R the part of `matrix` in these of its singular directions, the strongest
-/// first: its best approximation of that rank where they begin at 0.
-fn factors(matrix: DMatrix<f64>, directions: Range<usize>) -> (DMatrix<f64>, DMatrix<f64>) {
-    let rank = directions.len();
-    let (rows, columns) = (matrix.nrows(), matrix.ncols());
-    let decomposition = matrix.svd(true, true);
-    let mut order: Vec<usize> = (0..decomposition.singular_values.len()).collect();
-    order.sort_by(|&a, &b| decomposition.singular_values[b].total_cmp(&decomposition.singular_values[a]));
-    order.drain(..directions.start.min(order.len()));
-    let root = |place: usize| order.get(place).map_or(0.0, |&at| decomposition.singular_values[at].sqrt());
-    let left = DMatrix::from_fn(rank, rows, |place, row| match (&decomposition.u, order.get(place)) {
-        (Some(u), Some(&at)) => root(place) * u[(row, at)],
-        _ => 0.0,
-    });
-    let right =
-        DMatrix::from_fn(rank, columns, |place, column| match (&decomposition.v_t, order.get(place)) {
-            (Some(v), Some(&at)) => root(place) * v[(at, column)],
-            _ => 0.0,
-        });
-    (left, right)
+/// L (rank, columns of a) and R (rank, columns of b) with Lᵀ R the part of aᵀ b in these of its singular directions, the
+/// strongest first: its best approximation of that rank where they begin at 0.
+fn factors(a: DMatrix<f64>, b: DMatrix<f64>, directions: Range<usize>) -> (DMatrix<f64>, DMatrix<f64>) {
+    // aᵀ b = Q S (Q′)ᵀ with S as small as a and b have rows.
+    let (left, right) = (a.transpose().qr(), b.transpose().qr());
+    let decomposition = (left.r() * right.r().transpose()).svd(true, true);
+    let values = &decomposition.singular_values;
+    let mut order: Vec<usize> = (0..values.len()).collect();
+    order.sort_by(|&a, &b| values[b].total_cmp(&values[a]));
+    let kept: Vec<usize> = order.into_iter().skip(directions.start).take(directions.len()).collect();
+    let side = |q: DMatrix<f64>, vectors: Option<DMatrix<f64>>| {
+        let vectors = vectors.unwrap_or_else(|| DMatrix::zeros(q.ncols(), values.len()));
+        let mut chosen = (q * vectors.select_columns(&kept)).transpose();
+        chosen.row_iter_mut().zip(&kept).for_each(|(mut row, &at)| row *= values[at].sqrt());
+        chosen.resize_vertically(directions.len(), 0.0)
+    };
+    let right_vectors = decomposition.v_t.as_ref().map(DMatrix::transpose);
+    (side(left.q(), decomposition.u.clone()), side(right.q(), right_vectors))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    #[test]
-    fn factors_of_full_rank_give_the_matrix_back() {
-        let matrix = DMatrix::from_row_slice(2, 3, &[1.0, 2.0, -1.0, 0.5, -3.0, 4.0]);
-        let (left, right) = factors(matrix.clone(), 0..2);
-        assert!((left.transpose() * right - matrix).norm() < 1e-9);
+    fn product() -> (DMatrix<f64>, DMatrix<f64>) {
+        let a = DMatrix::from_row_slice(2, 4, &[1.0, 2.0, -1.0, 0.5, -3.0, 4.0, 0.3, 1.0]);
+        let b = DMatrix::from_row_slice(2, 3, &[0.7, -1.0, 2.0, 1.5, 0.2, -0.4]);
+        (a, b)
     }
 
     #[test]
-    fn parts_in_different_directions_add_up_to_the_matrix() {
-        let matrix = DMatrix::from_row_slice(2, 3, &[1.0, 2.0, -1.0, 0.5, -3.0, 4.0]);
+    fn factors_of_full_rank_give_the_product_back() {
+        let (a, b) = product();
+        let (left, right) = factors(a.clone(), b.clone(), 0..2);
+        assert!((left.transpose() * right - a.transpose() * b).norm() < 1e-9);
+    }
+
+    #[test]
+    fn parts_in_different_directions_add_up_to_the_product() {
+        let (a, b) = product();
         let part = |directions| {
-            let (left, right) = factors(matrix.clone(), directions);
+            let (left, right) = factors(a.clone(), b.clone(), directions);
             left.transpose() * right
         };
-        assert!((part(0..1) + part(1..2) - &matrix).norm() < 1e-9);
+        assert!((part(0..1) + part(1..2) - a.transpose() * &b).norm() < 1e-9);
         assert!(part(0..1).norm() > part(1..2).norm());
         assert_eq!(part(2..3).norm(), 0.0, "there is no third direction");
+    }
+
+    #[test]
+    fn more_rows_than_columns_are_no_obstacle() {
+        let (a, b) = (
+            DMatrix::from_fn(5, 2, |i, j| (i * 3 + j) as f64 - 4.0),
+            DMatrix::from_fn(5, 3, |i, j| ((i + j) % 3) as f64),
+        );
+        let (left, right) = factors(a.clone(), b.clone(), 0..3);
+        assert_eq!((left.nrows(), right.nrows()), (3, 3));
+        assert!((left.transpose() * right - a.transpose() * b).norm() < 1e-9);
     }
 
     #[test]
