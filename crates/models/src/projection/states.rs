@@ -143,10 +143,12 @@ impl TeacherStates {
         }
     }
 
-    /// The states that are kept: the embeddings', and both of each layer that students learn from.
+    /// The states that are kept: the embeddings', both of each layer that students learn from, and the last one, which
+    /// the head is fitted to.
     fn tapped(&self) -> BTreeSet<LayerPath> {
         let both = |&layer: &usize| [attended(layer), output(layer)];
-        [embeddings()].into_iter().chain(self.layers.iter().flat_map(both)).collect()
+        let ends = [embeddings(), output(self.config.num_hidden_layers - 1)];
+        ends.into_iter().chain(self.layers.iter().flat_map(both)).collect()
     }
 
     /// Where states were observed.

@@ -126,3 +126,11 @@ fn a_student_of_fewer_positions_has_the_teachers_first_ones() {
     assert_eq!(some.dims, [9, 12]);
     assert_eq!(some.values, all.values[..9 * 12]);
 }
+
+#[test]
+fn no_student_layer_has_to_learn_from_the_last_one() {
+    let states = TeacherStates::observe(&teacher(), sentences(), vec![0, 2]);
+    let projected = project(student(2), &states, 3).unwrap();
+    assert!(unexplained(&projected, &teacher()).is_finite());
+    refit(projected, &states, 3, Trained { block: 1, next: None }).unwrap();
+}
