@@ -4,9 +4,9 @@ mod attention;
 mod embeddings;
 mod encoder;
 mod head;
+mod parts;
 mod pass;
-mod paths;
-mod trace;
+pub(crate) mod paths;
 
 use std::path::Path;
 

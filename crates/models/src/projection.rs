@@ -24,7 +24,7 @@ pub use states::TeacherStates;
 
 use crate::weights::{Weight, Weights};
 use crate::{Bert, Error};
-use fit::{Rows, fit_norm, fit_residual};
+use fit::{Rows, fit_norm, fit_residual, rows};
 
 /// Weight of the first token's rows in the last block's fits: only that token reaches the head.
 const FIRST_TOKEN_WEIGHT: f32 = 10.0;
@@ -119,7 +119,7 @@ impl Projection<'_> {
 
     /// Takes the states that enter `block` from a pass through what lies before it.
     fn enter(&mut self, block: usize) -> Result<(), Error> {
-        let input = block.checked_sub(1).map_or_else(states::embeddings, states::output);
+        let input = states::input(block);
         let taps = Taps::new([input.clone()]);
         let state = |batch| match self.student.forward(batch, &taps, Mode::Evaluation).get(&input) {
             Some(Feature::Sequence(hidden)) => Ok(hidden.clone()),
@@ -191,12 +191,6 @@ impl Projection<'_> {
         let first_tokens: Vec<_> = self.hidden.iter().map(first_token).collect();
         head::fit(self.states, &first_tokens)
     }
-}
-
-/// (batch, length, width) → (tokens, width)
-fn rows(hidden: &Tensor<3>) -> Tensor<2> {
-    let [batch, length, width] = hidden.dims();
-    hidden.clone().reshape([batch * length, width])
 }
 
 fn vector(values: Vec<f32>) -> Weight {

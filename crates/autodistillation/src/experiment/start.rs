@@ -73,17 +73,16 @@ impl BuiltInExperiment {
     /// the evenly spaced one.
     pub fn counterparts(&self, config: &BertConfig) -> Vec<usize> {
         let mut counterparts = InheritancePlan::evenly_spaced(config, &self.teacher_config).layers;
+        let (students, teachers) = (layers(config), layers(&self.teacher_config));
         let scheduler = self.scheduler(config);
         let mappings = scheduler.stages().iter().flat_map(|stage| match &stage.criterion {
             CriterionConfig::IntermediateLayers { mappings, .. } => mappings.as_slice(),
             CriterionConfig::KnowledgeDistillation { .. } => &[],
         });
         for mapping in mappings {
-            if let (Some(own), Some(theirs)) =
-                (output_layer(&mapping.student), output_layer(&mapping.teacher))
-                && let Some(counterpart) = counterparts.get_mut(own)
-            {
-                *counterpart = theirs.min(self.teacher_config.num_hidden_layers - 1);
+            let pair = (output_of(&students, &mapping.student), output_of(&teachers, &mapping.teacher));
+            if let (Some(own), Some(theirs)) = pair {
+                counterparts[own] = theirs;
             }
         }
         counterparts
@@ -142,10 +141,9 @@ impl BuiltInExperiment {
     }
 }
 
-/// i of `bert.encoder.layer.{i}.output`.
-fn output_layer(path: &LayerPath) -> Option<usize> {
-    let inner = path.module.strip_prefix("bert.encoder.layer.")?;
-    inner.strip_suffix(".output")?.parse().ok()
+/// The layer whose output `path` is.
+fn output_of(stack: &LayerStack, path: &LayerPath) -> Option<usize> {
+    stack.index(path.module.strip_suffix(".output")?)
 }
 
 /// The last layer that a flash stage trains.

@@ -4,7 +4,7 @@ use autodistillation_distillation::{LayerOutput, LayerPath, Shape};
 
 use crate::BertConfig;
 
-pub(super) fn embeddings() -> LayerPath {
+pub(crate) fn embeddings() -> LayerPath {
     LayerPath::new("bert.embeddings")
 }
 
@@ -22,7 +22,7 @@ pub(super) fn layer(index: usize) -> String {
 }
 
 /// Output 0 of `module` in layer `index`.
-pub(super) fn in_layer(index: usize, module: &str) -> LayerPath {
+pub(crate) fn in_layer(index: usize, module: &str) -> LayerPath {
     LayerPath::new(format!("bert.encoder.layer.{index}.{module}"))
 }
 

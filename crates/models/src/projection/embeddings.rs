@@ -4,8 +4,9 @@ use nalgebra::DMatrix;
 
 use super::basis::Basis;
 use super::fit::row_major;
-use super::states::{TeacherStates, embeddings};
+use super::states::TeacherStates;
 use crate::BertConfig;
+use crate::bert::paths::embeddings;
 use crate::weights::{Weight, Weights};
 
 /// Positions whose mean stands for "a position" when words are normalised.

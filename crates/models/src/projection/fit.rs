@@ -24,6 +24,12 @@ pub(super) struct Rows {
     pub weight: Tensor<2>,
 }
 
+/// (batch, length, width) → (tokens, width)
+pub(super) fn rows(hidden: &Tensor<3>) -> Tensor<2> {
+    let [batch, length, width] = hidden.dims();
+    hidden.clone().reshape([batch * length, width])
+}
+
 /// Rows with a 1 behind them.
 pub(super) fn with_ones(rows: Tensor<2>) -> Tensor<2> {
     let ones = Tensor::<2>::ones([rows.dims()[0], 1], &rows.device());

@@ -6,8 +6,8 @@ use autodistillation_distillation::{Batch, Feature, Features, LayerPath};
 use burn::tensor::{Tensor, TensorData};
 use nalgebra::DMatrix;
 
-use super::fit::add_gram;
-use super::states::{attended, embeddings, output};
+use super::fit::{add_gram, rows};
+use super::states::{attended, input, output};
 use crate::Bert;
 
 /// For every state, Σ gᵀ g over tokens, where g is the gradient of a centred logit with respect to the state of a token.
@@ -21,8 +21,8 @@ pub(super) fn logit_gradients(
 ) -> BTreeMap<LayerPath, DMatrix<f64>> {
     let mut grams = BTreeMap::new();
     walk(teacher, (batch, features), &mut |path, gradient| {
-        let [size, length, width] = gradient.dims();
-        let rows = gradient.clone().reshape([size * length, width]);
+        let rows = rows(gradient);
+        let width = rows.dims()[1];
         let mut gram = DMatrix::zeros(width, width);
         add_gram(&mut gram, &rows, &rows);
         grams.insert(path, gram);
@@ -47,10 +47,10 @@ fn walk(
         let narrow = |state| teacher.feed_forward(layer, state);
         gradient = pull_back(state(&attended(layer))?, gradient, narrow)?;
         seen(attended(layer), &gradient);
-        let below = if layer == 0 { embeddings() } else { output(layer - 1) };
+        let below = input(layer);
         gradient = pull_back(state(&below)?, gradient, |state| teacher.attend(layer, (state, &batch.mask)))?;
     }
-    seen(embeddings(), &gradient);
+    seen(input(0), &gradient);
     Some(())
 }
 

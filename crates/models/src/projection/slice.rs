@@ -8,8 +8,9 @@ use rand_chacha::ChaCha8Rng;
 
 use super::basis::Basis;
 use super::fit::row_major;
-use super::states::{TeacherStates, embeddings};
+use super::states::{TeacherStates, attended, output};
 use crate::BertConfig;
+use crate::bert::paths::embeddings;
 use crate::weights::{Weight, Weights};
 use autodistillation_distillation::LayerPath;
 
@@ -23,14 +24,14 @@ pub(super) fn block(
     let layer = format!("bert.encoder.layer.{}", states.layers()[block]);
     let input = match block {
         0 => embeddings(),
-        _ => LayerPath::new(format!("bert.encoder.layer.{}.output", states.layers()[block - 1])),
+        _ => output(states.layers()[block - 1]),
     };
     let mut weights = Weights::default();
     let heads = Heads { basis, states, layer: &layer, input: &input, student };
     for (name, map) in heads.slice() {
         insert(&mut weights, &format!("{prefix}.attention.self.{name}"), &map);
     }
-    let attended = LayerPath::new(format!("{layer}.attention.output"));
+    let attended = attended(states.layers()[block]);
     let wide = reduced(basis, states, (&format!("{layer}.intermediate.dense"), &attended));
     let kept = strongest(states.neurons(states.layers()[block]), student.intermediate_size);
     let surplus = surplus_neurons(&wide, student.intermediate_size.saturating_sub(kept.len()), block as u64);

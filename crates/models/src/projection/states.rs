@@ -8,8 +8,9 @@ use burn::tensor::{Tensor, TensorData};
 use nalgebra::DMatrix;
 
 use super::basis::principal;
-use super::fit::{add_gram, with_ones};
+use super::fit::{add_gram, rows, with_ones};
 use super::sensitivity::logit_gradients;
+use crate::bert::paths::{embeddings, in_layer};
 use crate::weights::{Weight, Weights};
 use crate::{Bert, BertConfig};
 
@@ -40,23 +41,24 @@ pub struct Statistics {
     pub covariance: DMatrix<f64>,
 }
 
-/// The path of the embeddings' output.
-pub(super) fn embeddings() -> LayerPath {
-    LayerPath::new("bert.embeddings")
-}
-
 /// The path of a layer's attention output.
 pub(super) fn attended(layer: usize) -> LayerPath {
-    LayerPath::new(format!("bert.encoder.layer.{layer}.attention.output"))
+    in_layer(layer, "attention.output")
 }
 
 /// The path of a layer's output.
 pub(super) fn output(layer: usize) -> LayerPath {
-    LayerPath::new(format!("bert.encoder.layer.{layer}.output"))
+    in_layer(layer, "output")
 }
 
+/// The path of the activations in a layer's feed-forward part.
 fn widened(layer: usize) -> LayerPath {
-    LayerPath::new(format!("bert.encoder.layer.{layer}.intermediate"))
+    in_layer(layer, "intermediate")
+}
+
+/// The path of what enters a layer.
+pub(super) fn input(layer: usize) -> LayerPath {
+    layer.checked_sub(1).map_or_else(embeddings, output)
 }
 
 impl TeacherStates {
@@ -95,7 +97,7 @@ impl TeacherStates {
         let weights = token_weights(&batch, 1.0);
         let mut states = BTreeMap::new();
         for path in &paths {
-            let Some(rows) = rows(&features, path) else { continue };
+            let Some(rows) = rows_at(&features, path) else { continue };
             let ones = with_ones(rows.clone());
             let size = ones.dims()[1];
             let sum = sums.states.entry(path.clone()).or_insert_with(|| DMatrix::zeros(size, size));
@@ -121,7 +123,7 @@ impl TeacherStates {
         let weights = token_weights(batch, 1.0);
         sums.probed_tokens += batch.lengths.iter().map(|&length| f64::from(length)).sum::<f64>();
         for layer in self.layers.iter().copied().collect::<BTreeSet<_>>() {
-            let Some(rows) = rows(features, &widened(layer)) else { continue };
+            let Some(rows) = rows_at(features, &widened(layer)) else { continue };
             let width = rows.dims()[1];
             let empty = || (vec![0.0; width], vec![0.0; width]);
             let sum = sums.neurons.entry(layer).or_insert_with(empty);
@@ -234,11 +236,12 @@ struct Sums {
     probed_tokens: f64,
 }
 
-/// A feature as rows, (tokens, width).
-fn rows(features: &Features, path: &LayerPath) -> Option<Tensor<2>> {
-    let Some(Feature::Sequence(hidden)) = features.get(path) else { return None };
-    let [size, length, width] = hidden.dims();
-    Some(hidden.clone().reshape([size * length, width]))
+/// The feature at `path` as rows, (tokens, width).
+fn rows_at(features: &Features, path: &LayerPath) -> Option<Tensor<2>> {
+    match features.get(path) {
+        Some(Feature::Sequence(hidden)) => Some(rows(hidden)),
+        _ => None,
+    }
 }
 
 /// The weight of each token of a batch, (tokens, 1): 0 for padding, `first` for the first of each text, else 1.
