@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use autodistillation_search::{
     Advisor, Architecture, FeasibleSpace, KnownGoals, Metrics, Outcome, Proposal, Study, Trial,
@@ -182,7 +182,8 @@ impl<E: Experiment> AutoDistillation<E> {
         if self.feasible.is_empty() {
             return Err(Error::NoFeasiblePoint { rejections: self.feasible.rejections().clone() });
         }
-        let shared = Shared { listener, stop, quiet: RwLock::new(()) };
+        let threads = self.options.jobs.max(1) * self.options.threads.max(1);
+        let shared = Shared { listener, stop, threads, quiet: Default::default() };
         self.announce(listener);
         let results = std::thread::scope(|scope| {
             let workers: Vec<_> =

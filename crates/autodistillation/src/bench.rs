@@ -21,7 +21,7 @@ use rand_chacha::ChaCha8Rng;
 use serde::Serialize;
 use serde_json::json;
 
-use crate::{Error, TrainingPrecision};
+use crate::{ComputeDevice, Error, TrainingPrecision};
 
 /// The network, the batch and how much of the machine is used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -154,7 +154,7 @@ fn network_config(options: &BenchOptions) -> Result<BertConfig, Error> {
 
 fn network(config: &BertConfig, options: &BenchOptions, seed: u64) -> Result<Bert, Error> {
     let network = Bert::random(config.clone(), seed, &Device::flex());
-    Ok(network.compute_in(options.precision.arithmetic()?))
+    Ok(network.compute_in(options.precision.arithmetic(ComputeDevice::Flex)?))
 }
 
 /// Milliseconds of each timed step of one student.

@@ -67,30 +67,37 @@ pub struct StageCheck {
 ///
 /// Every problem of teacher, data, space and mappings that can be found.
 pub fn check(plan: Plan, cache: Option<&CacheSettings>) -> Result<CheckReport, Error> {
-    if let TeacherPlan::FineTuned { .. } = plan.teacher {
-        return check_untrained(plan, cache);
+    let is_untrained = matches!(plan.teacher, TeacherPlan::FineTuned { .. });
+    let (experiment, _folder) = untrained(plan)?;
+    let mut result = report(experiment, cache)?;
+    if is_untrained {
+        let note = "the teacher is trained when the run begins; a random one of its shape was checked";
+        result.notes.push(note.to_owned());
     }
-    let materials = Materials::gather(&plan, None, &Device::flex())?;
-    report(BuiltInExperiment::new(plan, materials, Device::flex(), None), cache)
+    Ok(result)
 }
 
-/// A teacher that does not exist yet is stood in for by a random one of its shape, in a folder of its own.
-fn check_untrained(mut plan: Plan, cache: Option<&CacheSettings>) -> Result<CheckReport, Error> {
-    if let TeacherPlan::FineTuned { steps, .. } = &mut plan.teacher {
-        *steps = 0;
-    }
+/// The experiment of a plan, without training. A teacher that does not exist yet is stood in for by a random one of its
+/// shape, in a folder of its own.
+///
+/// # Errors
+///
+/// An unusable teacher or data set.
+pub fn untrained(mut plan: Plan) -> Result<(BuiltInExperiment, tempfile::TempDir), Error> {
     let folder = tempfile::tempdir().map_err(|source| Error::File {
         action: "make a folder in",
         path: std::env::temp_dir(),
         source,
     })?;
-    let quiet = (&|_: &crate::RunEvent| {}, &std::sync::atomic::AtomicBool::new(false));
-    let prepared = crate::run::prepare(plan, folder.path(), None, (&quiet.0, quiet.1));
-    let mut result = report(prepared?, cache)?;
-    result
-        .notes
-        .push("the teacher is trained when the run begins; a random one of its shape was checked".to_owned());
-    Ok(result)
+    if let TeacherPlan::FineTuned { steps, .. } = &mut plan.teacher {
+        *steps = 0;
+        let quiet = (&|_: &crate::RunEvent| {}, &std::sync::atomic::AtomicBool::new(false));
+        let prepared = crate::run::prepare(plan, folder.path(), None, (&quiet.0, quiet.1))?;
+        return Ok((prepared, folder));
+    }
+    let device = plan.training.device.open()?;
+    let materials = Materials::gather(&plan, None, &device)?;
+    Ok((BuiltInExperiment::new(plan, materials, device, None), folder))
 }
 
 fn report(experiment: BuiltInExperiment, cache: Option<&CacheSettings>) -> Result<CheckReport, Error> {

@@ -1,7 +1,6 @@
 //! `distill`: one student of one architecture, without a search.
 
 use std::path::{Path, PathBuf};
-use std::sync::RwLock;
 use std::sync::atomic::AtomicBool;
 
 use autodistillation_models::Error::UnknownDimension;
@@ -51,7 +50,8 @@ pub fn distill(
     let experiment = prepare(plan, &options.output, options.cache.as_ref(), (listener, stop))?
         .with_teaching(options.teaching);
     experiment.student_config(&options.architecture)?;
-    let shared = Shared { listener, stop, quiet: RwLock::new(()) };
+    let threads = rayon::current_num_threads();
+    let shared = Shared { listener, stop, threads, quiet: Default::default() };
     let work = options.output.join("work");
     let trial = TrialContext {
         number: 0,

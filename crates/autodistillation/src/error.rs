@@ -59,6 +59,14 @@ pub enum Error {
         #[source]
         source: std::io::Error,
     },
+    /// A latency profile that this run cannot use.
+    #[error("cannot use the latency profile `{}`: {problem}", path.display())]
+    Profile {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it and what to do.
+        problem: String,
+    },
     /// A config lacks a part that this command needs.
     #[error("the config has no `{part}`, which `{command}` needs: {remedy}")]
     MissingPart {

@@ -4,15 +4,16 @@ mod built_in;
 mod checkpoint;
 mod closures;
 mod journal;
+mod measures;
 mod mock;
 mod start;
 
 use std::ops::ControlFlow;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use autodistillation_search::{Architecture, FeasibleSpace, Infeasible, KnownGoals, Metrics};
+use parking_lot::{RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 pub use built_in::{BuiltInExperiment, Pupil, Teaching, layers, settings};
 pub use closures::Closures;
@@ -154,6 +155,8 @@ pub struct Shared<'a> {
     pub listener: &'a dyn RunListener,
     /// Set when the user wants to stop.
     pub stop: &'a AtomicBool,
+    /// Threads of all of them together.
+    pub threads: usize,
     /// See [`working`](Self::working) and [`quiet`](Self::quiet).
     pub quiet: RwLock<()>,
 }
@@ -161,12 +164,12 @@ pub struct Shared<'a> {
 impl Shared<'_> {
     /// Held by whoever starts, trains or evaluates a student; waits while a latency is measured.
     pub fn working(&self) -> RwLockReadGuard<'_, ()> {
-        self.quiet.read().unwrap_or_else(PoisonError::into_inner)
+        self.quiet.read()
     }
 
     /// Held while a latency is measured; waits until nobody works.
     pub fn quiet(&self) -> RwLockWriteGuard<'_, ()> {
-        self.quiet.write().unwrap_or_else(PoisonError::into_inner)
+        self.quiet.write()
     }
 }
 

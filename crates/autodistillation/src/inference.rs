@@ -52,10 +52,13 @@ pub fn evaluate(options: &EvaluateOptions) -> Result<Map<String, Value>, Error> 
             result.insert(metric.name().to_owned(), json!(value));
         }
     }
-    let latency: Map<String, Value> = measurement::latency(&network, &options.latency)?
-        .into_iter()
-        .map(|(name, value)| (name.replace("latency_", "").replace("latency", "p50") + "_ms", json!(value)))
-        .collect();
+    let latency: Map<String, Value> =
+        measurement::latency_metrics(measurement::latency(&network, &options.latency)?)
+            .into_iter()
+            .map(|(name, value)| {
+                (name.replace("latency_", "").replace("latency", "p50") + "_ms", json!(value))
+            })
+            .collect();
     result.insert("latency".to_owned(), Value::Object(latency));
     result.insert("examples".to_owned(), json!(set.len()));
     for (name, value) in measurement::costs(network.config(), options.latency.length) {

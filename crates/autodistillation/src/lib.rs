@@ -5,6 +5,7 @@ pub mod bench;
 pub mod check;
 pub mod config;
 pub mod data;
+pub mod device;
 pub mod distill;
 pub mod error;
 pub mod event;
@@ -12,6 +13,7 @@ pub mod experiment;
 pub mod files;
 pub mod finetune;
 pub mod inference;
+pub mod latency_profile;
 pub mod materials;
 pub mod measurement;
 pub mod plan;
@@ -23,11 +25,13 @@ pub mod store;
 pub mod teacher_cache;
 
 pub use auto_distillation::{AutoDistillation, SearchOptions};
+pub use device::ComputeDevice;
 pub use error::Error;
 pub use event::{RunEvent, RunListener};
 pub use experiment::{
     BuiltInExperiment, Closures, Experiment, MockExperiment, Patience, TrialContext, TrialError,
 };
+pub use latency_profile::LatencyProfile;
 pub use plan::Plan;
 pub use precision::TrainingPrecision;
 pub use teacher_cache::CacheSettings;

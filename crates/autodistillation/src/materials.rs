@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use autodistillation_distillation::{ExampleSet, Network, Parameters};
+use autodistillation_distillation::{ExampleSet, Parameters};
 use autodistillation_models::{Bert, BertConfig, Encoded, ProblemType, Tokenizer};
 use burn::tensor::Device;
 
@@ -252,9 +252,4 @@ fn weights_hash(folder: &Path) -> Result<String, Error> {
     let single = folder.join("model.safetensors");
     let path = if single.exists() { single } else { folder.join("model.safetensors.index.json") };
     Ok(content_hash(&path)?)
-}
-
-/// The device a network's parameters are on.
-pub fn device_of<N: Network>(network: &N) -> Device {
-    network.devices().first().cloned().unwrap_or_else(Device::flex)
 }

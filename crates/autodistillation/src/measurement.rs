@@ -8,6 +8,7 @@ use autodistillation_search::Metrics;
 use crate::Error;
 use crate::materials::Sets;
 use crate::plan::{EvaluationPlan, LatencyPlan};
+use crate::report::LatencyPercentiles;
 
 /// Metrics by name: quality on the validation set under its own name and on the test set with `test_` before it,
 /// `latency` (p50), `latency_p90`, `latency_p99` in ms per call, `parameters`, `flops` of one example, `size_mb`.
@@ -43,12 +44,12 @@ fn of_set(
     Ok(Metric::ALL.into_iter().filter_map(named).collect())
 }
 
-/// Milliseconds per call in percentiles; call it while nothing else runs.
+/// Milliseconds per call; call it while nothing else runs.
 ///
 /// # Errors
 ///
 /// Threads that cannot be started.
-pub fn latency(network: &Bert, plan: &LatencyPlan) -> Result<Vec<(&'static str, f64)>, Error> {
+pub fn latency(network: &Bert, plan: &LatencyPlan) -> Result<LatencyPercentiles, Error> {
     let settings = LatencySettings {
         batch_size: plan.batch_size,
         length: plan.length.min(network.config().max_position_embeddings),
@@ -56,7 +57,12 @@ pub fn latency(network: &Bert, plan: &LatencyPlan) -> Result<Vec<(&'static str, 
         repeats: plan.repeats,
     };
     let latency = measure_latency(network, &settings, network.config().vocab_size)?;
-    Ok(vec![("latency", latency.p50), ("latency_p90", latency.p90), ("latency_p99", latency.p99)])
+    Ok(LatencyPercentiles { p50: latency.p50, p90: latency.p90, p99: latency.p99 })
+}
+
+/// Their names as metrics.
+pub fn latency_metrics(latency: LatencyPercentiles) -> [(&'static str, f64); 3] {
+    [("latency", latency.p50), ("latency_p90", latency.p90), ("latency_p99", latency.p99)]
 }
 
 /// What the config alone says.

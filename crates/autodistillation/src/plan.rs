@@ -5,12 +5,13 @@ use std::path::PathBuf;
 use autodistillation_distillation::{
     FlashDistillation, OptimizerConfig, RegularDistillation, Schedule, Scheduler, Stage,
 };
+use autodistillation_models::Arithmetic;
 use autodistillation_search::{Algorithm, Constraint, Goal, SearchSpace};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use crate::TrainingPrecision;
 use crate::config::{AutomaticFlash, LayerStack, Places};
+use crate::{ComputeDevice, Error, TrainingPrecision};
 
 /// Everything a run needs, checked. Made from a config by [`Plan::load`](crate::config).
 #[derive(Clone, Debug, Serialize)]
@@ -210,6 +211,20 @@ pub struct TrainingPlan {
     /// What matrix products are computed in.
     #[serde(skip_serializing_if = "TrainingPrecision::is_auto")]
     pub precision: TrainingPrecision,
+    /// Where teacher and students compute, and latencies are measured.
+    #[serde(skip_serializing_if = "ComputeDevice::is_flex")]
+    pub device: ComputeDevice,
+}
+
+impl TrainingPlan {
+    /// What the kernels are asked for.
+    ///
+    /// # Errors
+    ///
+    /// A precision that the device lacks.
+    pub fn arithmetic(&self) -> Result<Arithmetic, Error> {
+        self.precision.arithmetic(self.device)
+    }
 }
 
 /// When a stage ends early.

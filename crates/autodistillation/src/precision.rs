@@ -5,7 +5,7 @@ use std::str::FromStr;
 use autodistillation_models::{Arithmetic, bf16_is_fast};
 use serde::Serialize;
 
-use crate::Error;
+use crate::{ComputeDevice, Error};
 
 /// What `--precision` says. Weights, moments, norms, softmax and losses are f32 in any case.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
@@ -30,17 +30,19 @@ impl TrainingPrecision {
     ///
     /// # Errors
     ///
-    /// [`Error::Unavailable`] for bf16 on a processor that does not multiply bfloat16 numbers.
-    pub fn arithmetic(self) -> Result<Arithmetic, Error> {
-        match self {
-            Self::Auto | Self::F32 => Ok(Arithmetic::F32),
-            Self::Bf16 if bf16_is_fast() => Ok(Arithmetic::Bf16),
-            Self::Bf16 => Err(Error::Unavailable {
-                what: "precision",
-                name: "bf16".to_owned(),
-                available: "auto, f32; this processor has no AVX512-BF16".to_owned(),
-            }),
-        }
+    /// [`Error::Unavailable`] for bf16 on a GPU or on a processor that does not multiply bfloat16 numbers.
+    pub fn arithmetic(self, device: ComputeDevice) -> Result<Arithmetic, Error> {
+        let available = match self {
+            Self::Auto | Self::F32 => return Ok(Arithmetic::F32),
+            Self::Bf16 if !device.is_flex() => "auto, f32; a GPU trains in f32",
+            Self::Bf16 if bf16_is_fast() => return Ok(Arithmetic::Bf16),
+            Self::Bf16 => "auto, f32; this processor has no AVX512-BF16",
+        };
+        Err(Error::Unavailable {
+            what: "precision",
+            name: "bf16".to_owned(),
+            available: available.to_owned(),
+        })
     }
 }
 

@@ -3,23 +3,32 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use autodistillation_models::{Bert, Precision, Tokenizer, save};
-use autodistillation_search::Constraint;
+use autodistillation_models::{Bert, BertConfig, Precision, Tokenizer, save};
+use autodistillation_search::{Constraint, Outcome};
 use burn::tensor::Device;
 
-use crate::Error;
 use crate::files::{copy_folder, require_empty};
+use crate::measurement::latency_metrics;
 use crate::report::{self, ParetoFile, RunSummary};
 use crate::run::{publish, read_summary, records};
 use crate::store::StudyStore;
+use crate::{Error, LatencyProfile};
 
-/// The front of the run in `folder` under other constraints.
+/// The front of the run in `folder` under other constraints, and with the latencies of another device if its profile is
+/// given.
 ///
 /// # Errors
 ///
-/// A folder that is not a finished run, or a constraint on a metric that no trial has.
-pub fn pareto(folder: &Path, constraints: &[Constraint]) -> Result<ParetoFile, Error> {
+/// A folder that is not a finished run, a constraint on a metric that no trial has, a profile that lacks a student.
+pub fn pareto(
+    folder: &Path,
+    constraints: &[Constraint],
+    latency_profile: Option<&Path>,
+) -> Result<ParetoFile, Error> {
     let mut summary = current(folder)?;
+    if let Some(path) = latency_profile {
+        move_to_device(&mut summary, folder, path)?;
+    }
     require_measured(&summary, constraints)?;
     summary.study.constraints.extend(constraints.iter().cloned());
     let mut file = ParetoFile::of(&summary);
@@ -79,6 +88,23 @@ fn require_measured(summary: &RunSummary, constraints: &[Constraint]) -> Result<
 }
 
 /// The run's summary with its trials as they are now in the store.
+/// Puts the latencies of another device in place of the measured ones.
+fn move_to_device(summary: &mut RunSummary, folder: &Path, path: &Path) -> Result<(), Error> {
+    let profile = LatencyProfile::load(path)?;
+    if let Some(settings) = &summary.environment.latency {
+        profile.require_settings(settings, path)?;
+    }
+    for trial in &mut summary.study.trials {
+        let Some(Outcome::Completed(metrics)) = &mut trial.outcome else { continue };
+        let config = BertConfig::from_folder(&folder.join(format!("trials/{:04}/student", trial.number)))?;
+        let latency = profile.require_shapes(std::slice::from_ref(&config), path)?;
+        for (name, value) in latency.into_iter().flat_map(latency_metrics) {
+            metrics.insert(name, value);
+        }
+    }
+    Ok(())
+}
+
 fn current(folder: &Path) -> Result<RunSummary, Error> {
     let mut summary = read_summary(folder)?;
     let constraints = std::mem::take(&mut summary.study.constraints);

@@ -7,13 +7,12 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
-use burn::tensor::Device;
-
 use crate::Error;
 use crate::auto_distillation::{AutoDistillation, SearchOptions};
 use crate::event::{RunEvent, RunListener};
 use crate::experiment::BuiltInExperiment;
 use crate::files::{copy_folder, require_only, write, write_json};
+use crate::latency_profile;
 use crate::materials::Materials;
 use crate::plan::{Plan, SearchPlan};
 use crate::report::{self, RunSummary, TimeShare};
@@ -36,6 +35,8 @@ pub struct RunOptions {
     pub threads: Option<usize>,
     /// Where the teacher's outputs are kept; absent = in memory.
     pub cache: Option<CacheSettings>,
+    /// Latencies of another device, which the search is to choose for; absent = this machine's.
+    pub latency_profile: Option<PathBuf>,
 }
 
 /// What a run found.
@@ -90,6 +91,9 @@ pub fn run(
     let store = earlier.map_or_else(|| StudyStore::open(&path, &definition), Ok)?;
     write(&options.output.join("config.yaml"), options.config_text.as_bytes())?;
     write_json(&options.output.join("plan.json"), &config)?;
+    let source = (options.latency_profile.as_deref(), options.output.as_path());
+    let latencies = latency_profile::before_search(&experiment, source, (listener, stop))?;
+    let experiment = experiment.with_latencies(latencies);
     let prepared = started.elapsed().as_secs_f64();
     let mut agent = search_agent(experiment, search, store, options)?;
     let teacher_metrics = agent.experiment().measure(&agent.experiment().materials().teacher, None)?;
@@ -162,8 +166,8 @@ pub fn prepare(
     cache: Option<&CacheSettings>,
     (listener, stop): (&dyn RunListener, &AtomicBool),
 ) -> Result<BuiltInExperiment, Error> {
-    plan.training.precision.arithmetic()?; // Better now than in the first trial.
-    let device = Device::flex();
+    plan.training.arithmetic()?; // Better now than in the first trial.
+    let device = plan.training.device.open()?;
     let trained = trained_teacher(&plan, output, (listener, stop))?;
     listener.hear(&RunEvent::Phase("reading data and loading the teacher".into()));
     let materials = Materials::gather(&plan, trained.as_deref(), &device)?;

@@ -37,7 +37,14 @@ fn plan() -> Plan {
 
 fn options(output: &Path) -> RunOptions {
     let jobs = Some(1);
-    RunOptions { output: output.to_owned(), config_text: CONFIG.to_owned(), jobs, threads: None, cache: None }
+    RunOptions {
+        output: output.to_owned(),
+        config_text: CONFIG.to_owned(),
+        jobs,
+        threads: None,
+        cache: None,
+        latency_profile: None,
+    }
 }
 
 fn finish(output: &Path) -> RunResult {
@@ -104,7 +111,7 @@ fn a_run_leaves_students_that_give_the_metrics_they_come_with() {
     ] {
         assert!(folder.path().join(file).is_file(), "{file}");
     }
-    assert_eq!(repick::pareto(folder.path(), &[]).unwrap().trials.len(), front.trials.len());
+    assert_eq!(repick::pareto(folder.path(), &[], None).unwrap().trials.len(), front.trials.len());
 }
 
 #[test]

@@ -13,7 +13,8 @@ pub use bench::{BenchArguments, BenchWork};
 pub use network::{EvaluateArguments, LayersArguments, PredictArguments};
 pub use run_folder::{ExportArguments, ExportFormat, ExportPrecision, ParetoArguments, ReportArguments};
 pub use training::{
-    CheckArguments, DistillArguments, FineTuneArguments, InitArguments, ProgressArguments, RunArguments,
+    CheckArguments, DistillArguments, FineTuneArguments, InitArguments, ProfileArguments, ProgressArguments,
+    RunArguments,
 };
 
 const EXAMPLE: &str = "Example:
@@ -57,6 +58,8 @@ pub enum Command {
     Report(ReportArguments),
     /// Measure how fast this machine trains or runs a network of a given shape
     Bench(BenchArguments),
+    /// Measure the latency of every student of a config's search on this machine, without training
+    Profile(ProfileArguments),
     /// Write a commented config to start from
     Init(InitArguments),
 }

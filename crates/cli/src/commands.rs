@@ -10,6 +10,7 @@ mod init;
 mod layers;
 mod pareto;
 mod predict;
+mod profile;
 mod report;
 mod run;
 
@@ -36,6 +37,7 @@ pub fn execute(command: &Command) -> Result<Ending> {
         Command::Export(arguments) => export::export(arguments)?,
         Command::Report(arguments) => report::report(arguments)?,
         Command::Bench(arguments) => bench::bench(arguments)?,
+        Command::Profile(arguments) => profile::profile(arguments)?,
         Command::Init(arguments) => init::init(arguments)?,
     }
     Ok(Ending::Done)

@@ -27,7 +27,7 @@ pub fn evaluate<N: Network>(network: &N, set: &ExampleSet, batch_size: usize) ->
     let network = network.clone().frozen().valid();
     let path = network.logits();
     let taps = Taps::new([path.clone()]);
-    let device = network.devices().first().cloned().unwrap_or_else(burn::tensor::Device::flex);
+    let device = network.device();
     let mut logits = vec![Vec::new(); set.len()];
     let mut loss = Sum::default();
     for rows in set.by_length(batch_size) {

@@ -2,8 +2,6 @@
 
 use std::time::Instant;
 
-use burn::tensor::Device;
-
 use crate::{Error, Example, ExampleSet, Mode, Network, Parameters, Taps, Target};
 
 /// What is timed.
@@ -56,7 +54,7 @@ pub fn measure_latency<N: Network>(
 
 fn time<N: Network>(network: &N, settings: &LatencySettings, vocabulary: usize) -> Latency {
     let taps = Taps::new([network.logits()]);
-    let device = network.devices().first().cloned().unwrap_or_else(Device::flex);
+    let device = network.device();
     let set = examples(settings, vocabulary);
     let rows: Vec<u32> = (0..set.len() as u32).collect();
     let batch = set.batch(&rows, &device);

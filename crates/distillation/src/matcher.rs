@@ -18,22 +18,21 @@ pub struct FeatureMatcher {
 
 impl FeatureMatcher {
     /// Random weights, uniform in ±1/√student, and a zero bias.
-    pub fn random(student: usize, teacher: usize, seed: u64) -> Self {
+    pub fn random((student, teacher): (usize, usize), seed: u64, device: &Device) -> Self {
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
         let bound = 1.0 / (student as f32).sqrt();
         let weight: Vec<f32> = (0..student * teacher).map(|_| rng.random_range(-bound..bound)).collect();
-        Self::from_values(&MatcherValues { student, teacher, weight, bias: vec![0.0; teacher] })
+        Self::from_values(&MatcherValues { student, teacher, weight, bias: vec![0.0; teacher] }, device)
     }
 
     /// The map of `values`.
-    pub fn from_values(values: &MatcherValues) -> Self {
-        let device = Device::flex();
+    pub fn from_values(values: &MatcherValues, device: &Device) -> Self {
         let weight = TensorData::new(values.weight.clone(), [values.student, values.teacher]);
         let bias = TensorData::new(values.bias.clone(), [values.teacher]);
         let parameter = |tensor: Tensor<2>| Param::from_tensor(tensor.autodiff().require_grad());
         Self {
-            weight: parameter(Tensor::from_data(weight, &device)),
-            bias: Param::from_tensor(Tensor::<1>::from_data(bias, &device).autodiff().require_grad()),
+            weight: parameter(Tensor::from_data(weight, device)),
+            bias: Param::from_tensor(Tensor::<1>::from_data(bias, device).autodiff().require_grad()),
         }
     }
 
@@ -146,9 +145,9 @@ mod tests {
 
     #[test]
     fn saved_numbers_make_the_same_matcher() {
-        let matcher = FeatureMatcher::random(3, 5, 7);
+        let matcher = FeatureMatcher::random((3, 5), 7, &Device::flex());
         let values = matcher.values().unwrap();
-        assert_eq!(FeatureMatcher::from_values(&values).values().unwrap(), values);
-        assert_ne!(FeatureMatcher::random(3, 5, 8).values().unwrap(), values);
+        assert_eq!(FeatureMatcher::from_values(&values, &Device::flex()).values().unwrap(), values);
+        assert_ne!(FeatureMatcher::random((3, 5), 8, &Device::flex()).values().unwrap(), values);
     }
 }

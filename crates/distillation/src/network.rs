@@ -5,7 +5,7 @@ use std::marker::PhantomData;
 
 use autodistillation_kernels::DropoutKey;
 use burn::module::{Module, ModuleMapper, ModuleVisitor, Param, ParamId};
-use burn::tensor::Tensor;
+use burn::tensor::{Device, Tensor};
 
 use crate::{Batch, Block, Features, LayerPath, Taps};
 
@@ -33,6 +33,11 @@ pub trait Network: Module {
     /// The checkpoint's name of the parameter at the dotted Rust field path `field_path`.
     fn parameter_name(field_path: &str) -> String {
         field_path.to_owned()
+    }
+
+    /// Where its parameters are, without autodiff; the CPU if it has none.
+    fn device(&self) -> Device {
+        self.devices().first().cloned().unwrap_or_else(Device::flex).without_autodiff()
     }
 
     /// The address that an alias such as `bert.output` (the last hidden state) stands for, or the path itself.

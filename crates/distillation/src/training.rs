@@ -150,7 +150,7 @@ struct Tokens {
 
 impl<'a, S: Network, T: Network> StageRun<'a, S, T> {
     fn new(course: &'a Course<'a, T>, (position, stage): (usize, &'a Stage), student: S) -> Self {
-        let device = student.devices().first().cloned().unwrap_or_else(Device::flex).without_autodiff();
+        let device = student.device();
         let optimizer = Optimizer::new(course.settings.optimizer);
         let start = student.clone();
         let answers = (

@@ -29,7 +29,7 @@ pub use config::{Activation, BertConfig, ConfigProblem, ProblemType};
 pub use error::Error;
 pub use folder::{LoadWarning, Loaded, Precision, save};
 pub use inherit::{InheritancePlan, Inherited, inherit};
-pub use projection::{TeacherStates, Trained, project, refit};
+pub use projection::{Refits, TeacherStates, Trained, project};
 pub use student::{STUDENT_DIMENSIONS, student_config};
 pub use tokenizer::{Encoded, Tokenizer};
 pub use weights::{Weight, Weights};

@@ -10,6 +10,8 @@ mod basis;
 mod embeddings;
 mod fit;
 mod head;
+mod observe;
+mod refits;
 mod sensitivity;
 mod slice;
 mod states;
@@ -20,6 +22,7 @@ use autodistillation_distillation::{Feature, Mode, Network, Parameters, Taps};
 use burn::tensor::Tensor;
 
 pub use basis::Basis;
+pub use refits::{Refits, Trained};
 pub use states::TeacherStates;
 
 use crate::weights::{Weight, Weights};
@@ -33,8 +36,9 @@ const FIRST_TOKEN_WEIGHT: f32 = 10.0;
 struct Projection<'a> {
     student: Bert,
     states: &'a TeacherStates,
-    basis: Basis,
-    /// The student's states that enter the next block to fit, one (batch, length, hidden) per batch.
+    basis: &'a Basis,
+    /// The student's states that enter the next block to fit, one (batch, length, hidden) for each batch of the sample,
+    /// or of its beginning.
     hidden: Vec<Tensor<3>>,
 }
 
@@ -54,48 +58,12 @@ pub fn project(student: Bert, states: &TeacherStates, seed: u64) -> Result<Bert,
         });
     }
     let basis = Basis::new(states, width, seed);
-    let mut projection = Projection { student: student.frozen(), states, basis, hidden: Vec::new() };
-    let words = embeddings::project(&projection.basis, states, projection.student.config());
+    let mut projection = Projection { student: student.frozen(), states, basis: &basis, hidden: Vec::new() };
+    let words = embeddings::project(&basis, states, projection.student.config());
     projection.give(words);
-    projection.enter(0)?;
+    projection.embed(states.batches().len())?;
     (0..layers).try_for_each(|block| projection.fit_block(block))?;
     projection.finish()
-}
-
-/// What gradient steps have changed in a projected student.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Trained {
-    /// The block that was trained.
-    pub block: usize,
-    /// The block above it that is trained next: what lies above that one can wait. Absent = nothing can.
-    pub next: Option<usize>,
-}
-
-/// Solves a projected student again behind a trained block: that block's output maps on what it computes inside now,
-/// then those of the blocks above it, then the head. What else they have learned stays. `seed` is that of the projection.
-///
-/// Without it the layers above still expect the states that the block gave before it was trained.
-///
-/// # Errors
-///
-/// [`Error::Projection`] when a fit has no solution.
-pub fn refit(student: Bert, states: &TeacherStates, seed: u64, trained: Trained) -> Result<Bert, Error> {
-    let (width, layers) = (student.config().hidden_size, student.config().num_hidden_layers);
-    let basis = Basis::new(states, width, seed);
-    let mut projection = Projection { student: student.frozen(), states, basis, hidden: Vec::new() };
-    projection.enter(trained.block)?;
-    projection.fit_outputs(trained.block)?;
-    let above = trained.block + 1;
-    match trained.next.filter(|next| *next >= above) {
-        Some(next) => {
-            (above..next + 1).try_for_each(|block| projection.fit_outputs(block))?;
-            Ok(projection.student)
-        }
-        None => {
-            (above..layers).try_for_each(|block| projection.fit_outputs(block))?;
-            projection.finish()
-        }
-    }
 }
 
 impl Projection<'_> {
@@ -103,7 +71,7 @@ impl Projection<'_> {
         self.student = weights.give(self.student.clone());
     }
 
-    /// Fits the head, once every block is fitted.
+    /// Fits the head, once every block is fitted and `hidden` is what leaves the last one on the whole sample.
     fn finish(mut self) -> Result<Bert, Error> {
         let head = self.fit_head()?;
         self.give(head);
@@ -112,21 +80,31 @@ impl Projection<'_> {
 
     /// Cuts a block out of its counterpart and fits its output maps.
     fn fit_block(&mut self, block: usize) -> Result<(), Error> {
-        let sliced = slice::block(&self.basis, self.states, (block, self.student.config()));
+        let sliced = slice::block(self.basis, self.states, (block, self.student.config()));
         self.give(sliced);
         self.fit_outputs(block)
     }
 
-    /// Takes the states that enter `block` from a pass through what lies before it.
-    fn enter(&mut self, block: usize) -> Result<(), Error> {
-        let input = states::input(block);
-        let taps = Taps::new([input.clone()]);
-        let state = |batch| match self.student.forward(batch, &taps, Mode::Evaluation).get(&input) {
+    /// Takes the states that enter the first block on the first `batches` batches of the sample.
+    fn embed(&mut self, batches: usize) -> Result<(), Error> {
+        let embedded = states::input(0);
+        let taps = Taps::new([embedded.clone()]);
+        let state = |batch| match self.student.forward(batch, &taps, Mode::Evaluation).get(&embedded) {
             Some(Feature::Sequence(hidden)) => Ok(hidden.clone()),
             _ => Err(Error::Projection { reason: "a state of the student is missing" }),
         };
-        self.hidden = self.states.batches().iter().map(state).collect::<Result<_, _>>()?;
+        self.hidden = self.states.batches().iter().take(batches).map(state).collect::<Result<_, _>>()?;
         Ok(())
+    }
+
+    /// Goes through a block as it is.
+    fn pass(&mut self, block: usize) {
+        let masks = self.states.batches().iter().map(|batch| &batch.mask);
+        let through = |(hidden, mask)| {
+            let attended = self.student.attend(block, (hidden, mask));
+            self.student.feed_forward(block, attended)
+        };
+        self.hidden = std::mem::take(&mut self.hidden).into_iter().zip(masks).map(through).collect();
     }
 
     /// Fits the output maps of a block on what it computes inside, and goes through it.

@@ -4,8 +4,8 @@ use std::num::NonZeroU32;
 
 use autodistillation_search::Constraint;
 
-use crate::TrainingPrecision;
 use crate::plan::Plan;
+use crate::{ComputeDevice, TrainingPrecision};
 
 /// Values that win over the config's; absent = the config's.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -16,6 +16,8 @@ pub struct PlanOverrides {
     pub seed: Option<u64>,
     /// What matrix products are computed in.
     pub precision: Option<TrainingPrecision>,
+    /// Where networks compute.
+    pub device: Option<ComputeDevice>,
     /// Bounds that replace those the config has on the same metrics and sides.
     pub constraints: Vec<Constraint>,
 }
@@ -24,6 +26,7 @@ impl Plan {
     /// The plan with these values in place of the config's.
     pub fn overridden_by(mut self, overrides: &PlanOverrides) -> Self {
         self.seed = overrides.seed.unwrap_or(self.seed);
+        self.training.device = overrides.device.unwrap_or(self.training.device);
         self.training.precision = overrides.precision.unwrap_or(self.training.precision);
         if let Some(search) = &mut self.search {
             search.seed = self.seed;
@@ -66,9 +69,11 @@ mod tests {
             seed: Some(7),
             constraints: vec![bound("5M")],
             precision: Some(TrainingPrecision::F32),
+            device: Some(ComputeDevice::VulkanOnCpu),
         };
         let plan = plan().overridden_by(&first).overridden_by(&overrides);
         assert_eq!(plan.training.precision, TrainingPrecision::F32);
+        assert_eq!(plan.training.device, ComputeDevice::VulkanOnCpu);
         let search = plan.search.unwrap();
         assert_eq!((search.max_trials, search.seed, plan.seed), (3, 7, 7));
         assert_eq!(search.constraints.iter().filter(|known| known.metric == "parameters").count(), 1);

@@ -7,8 +7,8 @@ use super::examples::given_or_none;
 use super::node::Value;
 use super::problem::Problem;
 use super::table::Table;
-use crate::TrainingPrecision;
 use crate::plan::{EarlyStopPlan, TrainingPlan};
+use crate::{ComputeDevice, TrainingPrecision};
 
 /// What applies where the section says nothing: AdamW, batches of 32, gradients clipped to a norm of 1.
 pub(super) fn default_training() -> TrainingPlan {
@@ -21,6 +21,7 @@ pub(super) fn default_training() -> TrainingPlan {
         early_stop: None,
         width_scaling: true,
         precision: TrainingPrecision::Auto,
+        device: ComputeDevice::Flex,
     }
 }
 
@@ -53,6 +54,7 @@ pub(super) fn training_keys(table: &mut Table<'_>) -> Option<TrainingPlan> {
         early_stop: given_or_none(early_stop)?,
         width_scaling: width_scaling?,
         precision: default.precision,
+        device: default.device,
     })
 }
 

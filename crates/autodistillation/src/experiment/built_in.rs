@@ -10,7 +10,7 @@ use autodistillation_distillation::{
     Course, LayerPath, Matchers, OptimizerConfig, Scheduler, Seeds, StageKind, Teacher, TrainingSettings,
 };
 use autodistillation_models::{
-    Bert, BertConfig, Precision, ProblemType, TeacherStates, cost, save, student_config,
+    Bert, BertConfig, Precision, ProblemType, TeacherStates, save, student_config,
 };
 use autodistillation_search::{Architecture, FeasibleSpace, Infeasible, KnownGoals, Metrics};
 use burn::tensor::Device;
@@ -20,9 +20,10 @@ use crate::config::LayerStack;
 use crate::event::RunEvent;
 use crate::experiment::checkpoint::Checkpoint;
 use crate::experiment::journal::Journal;
+use crate::experiment::start::trained;
 use crate::experiment::{Experiment, Patience, TrialContext, TrialError};
+use crate::latency_profile::LatencyProfile;
 use crate::materials::{Materials, Sets, task};
-use crate::measurement;
 use crate::plan::Plan;
 use crate::report::StageRecord;
 use crate::teacher_cache::{self, CacheSettings, Notes};
@@ -43,6 +44,8 @@ pub struct BuiltInExperiment {
     pub(super) materials: Materials,
     pub(super) device: Device,
     pub(super) teaching: Teaching,
+    /// Latencies that are known before training.
+    pub(super) latencies: Option<Arc<LatencyProfile>>,
     pub(super) observed: Mutex<BTreeMap<Vec<usize>, Arc<TeacherStates>>>,
     notes: Arc<Notes>,
 }
@@ -82,7 +85,9 @@ impl BuiltInExperiment {
                     .to_owned(),
             );
         }
-        let experiment = Self { plan, teacher, teacher_config, materials, device, teaching, observed, notes };
+        let latencies = None;
+        let experiment =
+            Self { plan, teacher, teacher_config, materials, device, teaching, latencies, observed, notes };
         experiment.with_note_on_rates()
     }
 
@@ -108,6 +113,11 @@ impl BuiltInExperiment {
         self
     }
 
+    /// Where networks compute.
+    pub fn device(&self) -> &Device {
+        &self.device
+    }
+
     /// What it works with.
     pub fn materials(&self) -> &Materials {
         &self.materials
@@ -131,7 +141,7 @@ impl BuiltInExperiment {
     }
 
     /// The values of the student's config that differ from the teacher's: dropout, fixed values, searched ones.
-    fn overrides(&self, architecture: &Architecture) -> Map<String, Value> {
+    pub(super) fn overrides(&self, architecture: &Architecture) -> Map<String, Value> {
         let mut values = Map::new();
         let dropout = self.plan.student.dropout.unwrap_or(DROPOUT);
         values.insert("hidden_dropout_prob".into(), dropout.into());
@@ -176,6 +186,8 @@ impl BuiltInExperiment {
     pub fn teach(&self, mut pupil: Pupil, trial: &TrialContext<'_>) -> Result<Pupil, TrialError> {
         let scheduler = self.scheduler(pupil.network.config());
         let settings = settings(&self.plan);
+        let stack = layers(pupil.network.config());
+        let mut refits = None;
         for (position, stage) in scheduler.stages().iter().enumerate().skip(pupil.finished.len()) {
             if position > 0 && position == first_regular(&scheduler) && trial.patience == Patience::LooksEarly
             {
@@ -190,8 +202,19 @@ impl BuiltInExperiment {
             let network = pupil.network.clone();
             let taught = course.run_stage(network, (position, stage), &mut pupil.matchers);
             let (network, report) = taught.map_err(stopped_or_failed)?;
-            let next = scheduler.stages().get(position + 1);
-            pupil.network = self.settled(network, trial.seed, (stage, next)).map_err(TrialError::failed)?;
+            let trained = trained(stage, scheduler.stages().get(position + 1), &stack);
+            if refits.is_none() && trained.is_some() {
+                refits = self.refits(network.config(), (trial.seed, trial.shared.threads));
+            }
+            pupil.network = match (&mut refits, trained) {
+                (Some(refits), Some(trained)) => {
+                    refits.settle(network, trained).map_err(TrialError::failed)?
+                }
+                _ => {
+                    refits = None; // A stage that is not followed may have changed any block.
+                    network
+                }
+            };
             pupil.finished.push(stage_record(&stage.block, &report, started.elapsed().as_secs_f64()));
             if let Some(folder) = trial.folder {
                 Checkpoint::save(folder, &pupil)
@@ -200,17 +223,6 @@ impl BuiltInExperiment {
             }
         }
         Ok(pupil)
-    }
-
-    /// The quality on the validation set and the costs, before the regular stages.
-    fn early_look(&self, pupil: &Pupil, trial: &TrialContext<'_>) -> Result<Metrics, crate::Error> {
-        let plan = &self.plan.evaluation;
-        let mut metrics = measurement::validation_quality(&pupil.network, &self.materials.sets, plan)?;
-        metrics.extend(measurement::costs(pupil.network.config(), plan.latency.length));
-        if let Some(folder) = trial.folder {
-            write_metrics(folder, &metrics, &pupil.finished)?;
-        }
-        Ok(metrics)
     }
 
     fn course<'a>(
@@ -222,23 +234,6 @@ impl BuiltInExperiment {
         let Sets { training, validation, .. } = &self.materials.sets;
         let seeds = Seeds { order: self.plan.seed, trial: trial_seed };
         Course { teacher: &self.teacher, training, validation, settings, seeds, listener }
-    }
-
-    /// Every metric of a network; latency is measured while nothing else of the search computes.
-    ///
-    /// # Errors
-    ///
-    /// A set that cannot be evaluated, or threads that cannot be started.
-    pub fn measure(&self, network: &Bert, trial: Option<&TrialContext<'_>>) -> Result<Metrics, crate::Error> {
-        let plan = &self.plan.evaluation;
-        let working = trial.map(|trial| trial.shared.working());
-        let mut metrics = measurement::quality(network, &self.materials.sets, plan)?;
-        drop(working);
-        let quiet = trial.map(|trial| trial.shared.quiet());
-        metrics.extend(measurement::latency(network, &plan.latency)?);
-        drop(quiet);
-        metrics.extend(measurement::costs(network.config(), plan.latency.length));
-        Ok(metrics)
     }
 }
 
@@ -253,22 +248,7 @@ impl Experiment for BuiltInExperiment {
     }
 
     fn known_goals(&self, feasible: &FeasibleSpace) -> KnownGoals {
-        let length = self.plan.evaluation.latency.length;
-        let (teacher, base) = (self.teacher_config.clone(), self.overrides(&Architecture::default()));
-        let known = move |of: fn(&BertConfig, usize) -> f64| {
-            let (teacher, base) = (teacher.clone(), base.clone());
-            move |architecture: &Architecture| {
-                let mut values = base.clone();
-                values.extend(architecture.iter().map(|(name, choice)| {
-                    (name.to_owned(), serde_json::to_value(choice).unwrap_or(Value::Null))
-                }));
-                student_config(&teacher, &values).map_or(f64::NAN, |config| of(&config, length))
-            }
-        };
-        KnownGoals::none()
-            .with("parameters", feasible, known(|config, _| cost::parameters(config) as f64))
-            .with("flops", feasible, known(|config, length| cost::flops(config, length) as f64))
-            .with("size_mb", feasible, known(|config, _| cost::size_mb(config)))
+        self.known_before_training(feasible)
     }
 
     fn looks_early(&self) -> bool {
@@ -289,18 +269,19 @@ impl Experiment for BuiltInExperiment {
             return Ok(pupil);
         }
         let working = trial.shared.working();
-        let network = self.fresh(config.clone(), trial.seed).unwrap_or_else(|error| {
-            let note =
-                format!("trial {}: {error}; it starts from the teacher's embeddings alone", trial.number);
-            let _ = trial.tell(RunEvent::Note(note));
-            self.inherited(config, trial.seed).0
-        });
+        let network =
+            self.fresh(config.clone(), (trial.seed, trial.shared.threads)).unwrap_or_else(|error| {
+                let note =
+                    format!("trial {}: {error}; it starts from the teacher's embeddings alone", trial.number);
+                let _ = trial.tell(RunEvent::Note(note));
+                self.inherited(config, trial.seed).0
+            });
         drop(working);
         Ok(Pupil { network, matchers: Matchers::new(), finished: Vec::new() })
     }
 
     fn train(&self, student: Pupil, trial: &TrialContext<'_>) -> Result<Pupil, TrialError> {
-        let arithmetic = self.plan.training.precision.arithmetic().map_err(TrialError::failed)?;
+        let arithmetic = self.plan.training.arithmetic().map_err(TrialError::failed)?;
         self.teach(Pupil { network: student.network.compute_in(arithmetic), ..student }, trial)
     }
 
@@ -402,7 +383,11 @@ fn stage_record(
     }
 }
 
-fn write_metrics(folder: &Path, metrics: &Metrics, stages: &[StageRecord]) -> Result<(), crate::Error> {
+pub(super) fn write_metrics(
+    folder: &Path,
+    metrics: &Metrics,
+    stages: &[StageRecord],
+) -> Result<(), crate::Error> {
     crate::files::write_json(&folder.join("metrics.json"), metrics)?;
     crate::files::write_json(&folder.join("stages.json"), &stages)
 }

@@ -68,7 +68,8 @@ impl Checkpoint {
             .into_iter()
             .map(|matcher| {
                 let Matcher { mapping, student, teacher, weight, bias } = matcher;
-                (mapping, FeatureMatcher::from_values(&MatcherValues { student, teacher, weight, bias }))
+                let values = MatcherValues { student, teacher, weight, bias };
+                (mapping, FeatureMatcher::from_values(&values, device))
             })
             .collect();
         Ok(Some(Pupil { network, matchers, finished: state.finished }))

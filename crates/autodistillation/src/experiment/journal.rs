@@ -3,9 +3,9 @@
 use std::cell::RefCell;
 use std::ops::ControlFlow;
 use std::path::Path;
-use std::sync::RwLockReadGuard;
 
 use autodistillation_distillation::event::Event;
+use parking_lot::RwLockReadGuard;
 
 use crate::event::RunEvent;
 use crate::experiment::TrialContext;
@@ -22,7 +22,7 @@ pub(super) struct Journal<'a> {
     every: u32,
     position: usize,
     curve: RefCell<Vec<CurvePoint>>,
-    working: RefCell<Option<RwLockReadGuard<'a, ()>>>,
+    working: RefCell<RwLockReadGuard<'a, ()>>,
 }
 
 impl<'a> Journal<'a> {
@@ -31,7 +31,7 @@ impl<'a> Journal<'a> {
         position: usize,
         steps: u32,
     ) -> Self {
-        let working = RefCell::new(Some(trial.shared.working()));
+        let working = RefCell::new(trial.shared.working());
         Self {
             trial,
             notes,
@@ -60,9 +60,7 @@ impl<'a> Journal<'a> {
 
     /// Lets a waiting latency measurement run between two steps, or two rounds of the teacher's answers.
     fn give_way(&self) {
-        let mut working = self.working.borrow_mut();
-        *working = None;
-        *working = Some(self.trial.shared.working());
+        RwLockReadGuard::bump(&mut self.working.borrow_mut());
     }
 
     pub(super) fn write(&self, folder: &Path) -> Result<(), crate::Error> {

@@ -4,7 +4,7 @@ use std::sync::{Arc, PoisonError};
 
 use autodistillation_distillation::{Batch, CriterionConfig, LayerPath, Order, Stage, StageKind};
 use autodistillation_models::inherit::{InheritancePlan, Inherited, inherit};
-use autodistillation_models::{Bert, BertConfig, TeacherStates, Trained, project, refit};
+use autodistillation_models::{Bert, BertConfig, Refits, TeacherStates, Trained, project};
 
 use crate::config::LayerStack;
 use crate::experiment::built_in::{BuiltInExperiment, Teaching, layers};
@@ -28,17 +28,21 @@ pub enum Start {
 }
 
 impl BuiltInExperiment {
-    /// A fresh student of `config`.
+    /// A fresh student of `config`; `threads` may be used for what all students share.
     ///
     /// # Errors
     ///
     /// A projection without a solution.
-    pub fn fresh(&self, config: BertConfig, seed: u64) -> Result<Bert, autodistillation_models::Error> {
+    pub fn fresh(
+        &self,
+        config: BertConfig,
+        (seed, threads): (u64, usize),
+    ) -> Result<Bert, autodistillation_models::Error> {
         match self.start(&config) {
             Start::Random => Ok(Bert::random(config, seed, &self.device)),
             Start::Copied => Ok(self.inherited(config, seed).0),
             Start::Projected => {
-                let states = self.states(self.counterparts(&config));
+                let states = self.states(self.counterparts(&config), threads);
                 project(Bert::random(config, seed, &self.device), &states, seed)
             }
         }
@@ -89,11 +93,11 @@ impl BuiltInExperiment {
     }
 
     /// The teacher's states at these layers on a sample of the training set, observed once for all trials.
-    fn states(&self, layers: Vec<usize>) -> Arc<TeacherStates> {
+    fn states(&self, layers: Vec<usize>, threads: usize) -> Arc<TeacherStates> {
         let mut observed = self.observed.lock().unwrap_or_else(PoisonError::into_inner);
         let states = observed.entry(layers.clone()).or_insert_with(|| {
             let batches = self.sample(layers.len());
-            Arc::new(TeacherStates::observe(&self.materials.teacher, batches, layers))
+            Arc::new(TeacherStates::observe(&self.materials.teacher, batches, layers, threads))
         });
         Arc::clone(states)
     }
@@ -116,29 +120,21 @@ impl BuiltInExperiment {
             .collect()
     }
 
-    /// A projected student after a flash stage: what lies behind the trained block is solved again on what it computes
-    /// now. `next` is the stage that follows.
-    ///
-    /// # Errors
-    ///
-    /// A fit without a solution.
-    pub(super) fn settled(
-        &self,
-        network: Bert,
-        seed: u64,
-        (stage, next): (&Stage, Option<&Stage>),
-    ) -> Result<Bert, autodistillation_models::Error> {
-        let stack = layers(network.config());
-        let block = flash_layer(stage, &stack);
-        match (block, self.start(network.config())) {
-            (Some(block), Start::Projected) => {
-                let states = self.states(self.counterparts(network.config()));
-                let next = next.and_then(|next| flash_layer(next, &stack));
-                refit(network, &states, seed, Trained { block, next })
-            }
-            _ => Ok(network),
-        }
+    /// How a student of `config` is solved again behind trained blocks; `None` unless it was projected.
+    pub(super) fn refits(&self, config: &BertConfig, (seed, threads): (u64, usize)) -> Option<Refits> {
+        let is_projected = self.start(config) == Start::Projected;
+        let states = || self.states(self.counterparts(config), threads);
+        is_projected.then(|| Refits::new(states(), config.hidden_size, seed))
     }
+}
+
+/// What a flash stage trains, and the stage after it; `None` if it is none or trains no encoder layer.
+pub(super) fn trained(stage: &Stage, next: Option<&Stage>, stack: &LayerStack) -> Option<Trained> {
+    let modules = stage.block.modules();
+    let lowest = modules.iter().map(|module| stack.index(module).unwrap_or(0)).min()?;
+    let block = flash_layer(stage, stack)?;
+    let goes_on = next.and_then(|next| flash_layer(next, stack)).is_some_and(|next| next > block);
+    Some(Trained { lowest, block, goes_on })
 }
 
 /// The layer whose output `path` is.
@@ -146,7 +142,7 @@ fn output_of(stack: &LayerStack, path: &LayerPath) -> Option<usize> {
     stack.index(path.module.strip_suffix(".output")?)
 }
 
-/// The last layer that a flash stage trains.
+/// The highest layer that a flash stage trains.
 fn flash_layer(stage: &Stage, stack: &LayerStack) -> Option<usize> {
     let layers = stage.block.modules().iter().filter_map(|module| stack.index(module));
     layers.max().filter(|_| stage.kind == StageKind::Flash)

@@ -34,6 +34,9 @@ pub struct Environment {
     /// How latency was measured.
     #[serde(default)]
     pub latency: Option<LatencySettings>,
+    /// The other machine that it was measured on; absent = this one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub latency_machine: Option<String>,
 }
 
 /// How latency was measured.

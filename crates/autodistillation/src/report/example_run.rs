@@ -256,6 +256,7 @@ fn recipe() -> Recipe {
 
 fn environment() -> Environment {
     Environment {
+        latency_machine: None,
         version: "0.1.0".into(),
         created: "2026-11-23T19:12:00Z".into(),
         machine: Machine {

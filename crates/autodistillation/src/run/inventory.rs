@@ -2,11 +2,10 @@
 
 use std::path::Path;
 
-use autodistillation_models::BertConfig;
+use autodistillation_models::{Arithmetic, BertConfig};
 use autodistillation_search::{Architecture, Metrics, Study};
 use serde_json::Value;
 
-use crate::Error;
 use crate::experiment::BuiltInExperiment;
 use crate::files::{read_json, read_lines};
 use crate::materials::labels;
@@ -15,6 +14,7 @@ use crate::report::{
     CurvePoint, Dataset, Environment, LatencyPercentiles, LatencySettings, Measured, Recipe, RecipeStage,
     RunSummary, StageRecord, Teacher, TimeShare, TrialRecord,
 };
+use crate::{ComputeDevice, Error};
 
 /// The summary that a finished run left behind.
 ///
@@ -197,7 +197,8 @@ fn dataset_name(plan: &Plan) -> String {
 fn environment(experiment: &BuiltInExperiment) -> Environment {
     let (plan, latency) = (experiment.plan(), experiment.plan().evaluation.latency);
     let mut environment = Environment::gather();
-    environment.device = "flex (CPU), f32".to_owned();
+    environment.device = device(plan);
+    environment.latency_machine = experiment.latency_machine().map(str::to_owned);
     environment.threads_per_job = 1;
     environment.versions.insert("burn".to_owned(), "0.22.1".to_owned());
     environment.seeds.insert("study".to_owned(), plan.seed);
@@ -209,4 +210,17 @@ fn environment(experiment: &BuiltInExperiment) -> Environment {
         repeats: latency.repeats,
     });
     environment
+}
+
+/// The device that trained and what it multiplied: `flex (CPU), f32`.
+fn device(plan: &Plan) -> String {
+    let device = match plan.training.device {
+        ComputeDevice::Flex => "flex (CPU)".to_owned(),
+        gpu => gpu.to_string(),
+    };
+    let numbers = match plan.training.arithmetic() {
+        Ok(Arithmetic::Bf16) => "bf16 products",
+        Ok(Arithmetic::F32) | Err(_) => "f32",
+    };
+    format!("{device}, {numbers}")
 }

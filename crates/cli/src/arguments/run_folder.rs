@@ -20,6 +20,9 @@ pub struct ParetoArguments {
     /// Least value of a metric; may be given several times
     #[arg(long, value_name = "METRIC=V", value_parser = metric_value)]
     pub min: Vec<(String, String)>,
+    /// Latencies of another device, from `profile` there, in place of the measured ones
+    #[arg(long, value_name = "FILE")]
+    pub latency_profile: Option<PathBuf>,
     /// Print the result as one JSON object, in the form of pareto.json
     #[arg(long)]
     pub json: bool,

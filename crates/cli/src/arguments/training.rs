@@ -4,7 +4,7 @@ use std::num::{NonZeroU32, NonZeroUsize};
 use std::path::PathBuf;
 
 use autodistillation::teacher_cache::parse_size;
-use autodistillation::{CacheSettings, TrainingPrecision};
+use autodistillation::{CacheSettings, ComputeDevice, TrainingPrecision};
 use clap::Args;
 
 use super::count;
@@ -48,15 +48,18 @@ pub struct RunArguments {
     /// Trials of the whole search, in place of the config's
     #[arg(long, value_name = "N", value_parser = count::<NonZeroU32>)]
     pub trials: Option<NonZeroU32>,
+    /// Latencies of another device to choose for, from `profile` there
+    #[arg(long, value_name = "FILE")]
+    pub latency_profile: Option<PathBuf>,
     /// Students trained side by side [default: one per core]
     #[arg(long, value_name = "K", value_parser = count::<NonZeroUsize>)]
     pub jobs: Option<NonZeroUsize>,
     /// Threads of each student [default: cores / jobs]
     #[arg(long, value_name = "N", value_parser = count::<NonZeroUsize>)]
     pub threads: Option<NonZeroUsize>,
-    /// Where to compute
-    #[arg(long, default_value = "flex", value_parser = device)]
-    pub device: String,
+    /// Where networks compute: flex (the CPU), vulkan, vulkan:1
+    #[arg(long, default_value = "flex")]
+    pub device: ComputeDevice,
     /// Numbers that students' matrix products are computed in: auto, f32 or bf16
     #[arg(long, value_name = "NUMBERS", default_value = "auto")]
     pub precision: TrainingPrecision,
@@ -83,6 +86,27 @@ pub struct CheckArguments {
     /// Print the result as one JSON object
     #[arg(long)]
     pub json: bool,
+}
+
+/// `profile`
+#[derive(Debug, Args)]
+#[command(after_help = "Example:
+  autodistillation profile config.yaml --output phone.json    (on the phone)
+  autodistillation run config.yaml --latency-profile phone.json    (anywhere)")]
+pub struct ProfileArguments {
+    /// The config, whose search space and latency settings are used
+    pub config: PathBuf,
+    /// File for the latencies
+    #[arg(long, value_name = "FILE")]
+    pub output: PathBuf,
+    /// Where networks compute: flex (the CPU), vulkan, vulkan:1
+    #[arg(long, default_value = "flex")]
+    pub device: ComputeDevice,
+    /// Print the profile as one JSON object
+    #[arg(long)]
+    pub json: bool,
+    #[command(flatten)]
+    pub progress: ProgressArguments,
 }
 
 /// `finetune`
@@ -132,6 +156,9 @@ pub struct DistillArguments {
     /// Seed of everything random, in place of the config's
     #[arg(long, value_name = "N")]
     pub seed: Option<u64>,
+    /// Where networks compute: flex (the CPU), vulkan, vulkan:1
+    #[arg(long, default_value = "flex")]
+    pub device: ComputeDevice,
     /// Numbers that matrix products are computed in: auto, f32 or bf16
     #[arg(long, value_name = "NUMBERS", default_value = "auto")]
     pub precision: TrainingPrecision,
@@ -150,13 +177,6 @@ pub struct DistillArguments {
 pub struct InitArguments {
     /// Where to write it; an existing file stays as it is [default: standard output]
     pub file: Option<PathBuf>,
-}
-
-fn device(text: &str) -> Result<String, String> {
-    match text {
-        "flex" => Ok(text.to_owned()),
-        _ => Err("this build computes on the CPU only: use `flex`".to_owned()),
-    }
 }
 
 fn positive(text: &str) -> Result<f64, String> {

@@ -18,6 +18,7 @@ pub fn distill(arguments: &DistillArguments) -> Result<()> {
     let overrides = PlanOverrides {
         seed: arguments.seed,
         precision: Some(arguments.precision),
+        device: Some(arguments.device),
         ..PlanOverrides::default()
     };
     let plan = Plan::load(&arguments.config)?.overridden_by(&overrides);

@@ -9,7 +9,8 @@ use crate::results::pareto_table;
 use crate::terminal::{show, show_json};
 
 pub fn pareto(arguments: &ParetoArguments) -> Result<()> {
-    let file = repick::pareto(&arguments.run, &constraints(arguments)?)?;
+    let other_device = arguments.latency_profile.as_deref();
+    let file = repick::pareto(&arguments.run, &constraints(arguments)?, other_device)?;
     if arguments.json { show_json(&file) } else { show(&pareto_table(&file)) }
 }
 

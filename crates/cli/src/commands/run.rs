@@ -30,6 +30,7 @@ pub fn run(arguments: &RunArguments) -> Result<Ending> {
         trials: arguments.trials,
         seed: arguments.seed,
         precision: Some(arguments.precision),
+        device: Some(arguments.device),
         ..PlanOverrides::default()
     };
     let plan = Plan::load(&arguments.config)?.overridden_by(&overrides);
@@ -62,6 +63,7 @@ fn options(arguments: &RunArguments, plan: &Plan) -> Result<RunOptions> {
         jobs: arguments.jobs.map(Into::into),
         threads: arguments.threads.map(Into::into),
         cache: arguments.cache.settings(),
+        latency_profile: arguments.latency_profile.clone(),
     })
 }
 

@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use burn::tensor::Device;
+
 use crate::comparison::{Aligned, Alignment, align, unmatched_rows};
 use crate::criterion::{
     Criterion, Explained, Forwards, LossTerm, LossTerms, Pass, feature, logits, task_loss,
@@ -31,6 +33,7 @@ pub struct IntermediateLayersKnowledgeDistillationLoss {
     /// Mappings whose matcher no earlier stage has trained.
     fresh: BTreeSet<String>,
     origin_logits: Option<LayerPath>,
+    device: Device,
     student_taps: Taps,
     teacher_taps: Taps,
 }
@@ -48,6 +51,7 @@ impl IntermediateLayersKnowledgeDistillationLoss {
         options: MatchingOptions,
         seed: u64,
     ) -> Result<Self, Error> {
+        let device = student.device();
         let mut feature_matchers = Matchers::new();
         let mut layer_mappings = Vec::with_capacity(mappings.len());
         for (place, mapping) in mappings.iter().enumerate() {
@@ -65,7 +69,8 @@ impl IntermediateLayersKnowledgeDistillationLoss {
                 continue; // Checked, but neither computed nor matched.
             }
             if let Some((from, to)) = alignment.matcher_widths() {
-                feature_matchers.insert(key(&mapping), FeatureMatcher::random(from, to, seed ^ place as u64));
+                let matcher = FeatureMatcher::random((from, to), seed ^ place as u64, &device);
+                feature_matchers.insert(key(&mapping), matcher);
             }
             layer_mappings.push(mapping);
         }
@@ -78,6 +83,7 @@ impl IntermediateLayersKnowledgeDistillationLoss {
             feature_matchers,
             fresh,
             origin_logits: None,
+            device,
             student_taps,
             teacher_taps,
         })
@@ -192,7 +198,7 @@ impl Criterion for IntermediateLayersKnowledgeDistillationLoss {
         }
         for (mapping, fit) in fits {
             if let Some(values) = fit.solve() {
-                self.feature_matchers.insert(mapping, FeatureMatcher::from_values(&values));
+                self.feature_matchers.insert(mapping, FeatureMatcher::from_values(&values, &self.device));
             }
         }
     }

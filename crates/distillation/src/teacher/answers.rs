@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use half::f16;
 use rayon::prelude::*;
 
+use super::claims::Claim;
 use super::groups::{Answer, ask, groups};
 use super::padded::Padded;
 use super::{Notebook, Teacher};
@@ -119,25 +120,42 @@ impl<'a, T: Network> Answers<'a, T> {
     }
 
     /// Answers the next questions of `queue` that nobody else answers, one group for each thread; whether the
-    /// stores had room for the answers.
+    /// stores had room for the answers. Waits only while others answer all of the queue.
     fn round(&self, queue: &mut Vec<u32>, layers: &[Tapped]) -> bool {
         let started = Instant::now();
-        let positions: Vec<usize> = layers.iter().map(|(_, layer)| *layer).collect();
-        let threads = rayon::current_num_threads().max(1);
-        let next: Vec<u32> = groups(queue, self.set).take(threads).flatten().copied().collect();
-        let (claim, left) = self.notebook.claims.take(&positions, &next);
-        // Another asker may have answered some of them since this one looked.
-        let own = self.absent(next.iter().copied().filter(|row| !left.contains(row)), layers);
-        queue.drain(..next.len());
-        let answers = self.compute(&own, layers);
-        let room = answers.iter().all(|answer| self.keep(answer, layers));
-        drop(claim);
-        if own.is_empty() && left.len() == next.len() {
+        let (claims, taken) = self.claim(queue, layers);
+        if claims.is_empty() {
             self.notebook.claims.wait(PATIENCE);
         }
-        queue.extend(next.iter().filter(|row| left.contains(row)));
+        // Another asker may have answered some of them since this one looked.
+        let own = self.absent(taken.into_iter(), layers);
+        let answers = self.compute(&own, layers);
+        let room = answers.iter().all(|answer| self.keep(answer, layers));
+        drop(claims);
         self.spend(started);
         room
+    }
+
+    /// Takes rows out of `queue` that nobody else answers: a group for each thread, or fewer if there are no more.
+    fn claim(&self, queue: &mut Vec<u32>, layers: &[Tapped]) -> (Vec<Claim<'a>>, Vec<u32>) {
+        let positions: Vec<usize> = layers.iter().map(|(_, layer)| *layer).collect();
+        let threads = rayon::current_num_threads().max(1);
+        let (mut claims, mut taken, mut left_over, mut seen) = (Vec::new(), Vec::new(), Vec::new(), 0);
+        for group in groups(queue, self.set) {
+            if claims.len() == threads {
+                break;
+            }
+            let (claim, left) = self.notebook.claims.take(&positions, group);
+            seen += group.len();
+            if left.len() < group.len() {
+                claims.push(claim);
+            }
+            let (others, own): (Vec<u32>, Vec<u32>) = group.iter().partition(|row| left.contains(row));
+            taken.extend(own);
+            left_over.extend(others);
+        }
+        queue.splice(..seen, left_over);
+        (claims, taken)
     }
 
     /// Answers to the questions about `rows`, sorted by length, at all of `layers`.

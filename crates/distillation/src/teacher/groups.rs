@@ -3,7 +3,6 @@
 
 use std::iter::repeat_n;
 
-use burn::tensor::Device;
 use half::f16;
 use half::slice::HalfFloatSliceExt;
 
@@ -49,7 +48,7 @@ pub(super) fn ask<T: Network>(
     let length = set.examples[first as usize].ids.len();
     let missing = group_size(length).saturating_sub(group.len());
     let rows: Vec<u32> = group.iter().copied().chain(repeat_n(first, missing)).collect();
-    let device = network.devices().first().cloned().unwrap_or_else(Device::flex);
+    let device = network.device();
     let taps = Taps::new(layers.iter().map(|layer| layer.path.clone()));
     let features = network.forward(&set.batch(&rows, &device), &taps, Mode::Evaluation);
     let mut answers = Vec::with_capacity(group.len() * layers.len());

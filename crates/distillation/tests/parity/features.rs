@@ -107,7 +107,7 @@ fn criterion(
         let [student, teacher] = *reference.dims(&name("weight")) else { panic!("{kinds:?}") };
         let numbers = |part: &str| reference.values(&name(part)).to_vec();
         let values = MatcherValues { student, teacher, weight: numbers("weight"), bias: numbers("bias") };
-        *matcher = FeatureMatcher::from_values(&values);
+        *matcher = FeatureMatcher::from_values(&values, &Device::flex());
     }
     criterion
 }

@@ -87,7 +87,10 @@ fn stage(criterion: CriterionConfig, learning_rate: f64) -> Stage {
 fn matcher(reference: &Reference) -> FeatureMatcher {
     let numbers = |name: &str| reference.values(name).to_vec();
     let (weight, bias) = (numbers("matcher/weight"), numbers("matcher/bias"));
-    FeatureMatcher::from_values(&MatcherValues { student: 3, teacher: 4, weight, bias })
+    FeatureMatcher::from_values(
+        &MatcherValues { student: 3, teacher: 4, weight, bias },
+        &burn::tensor::Device::flex(),
+    )
 }
 
 fn follow(

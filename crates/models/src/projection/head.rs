@@ -17,8 +17,10 @@ pub(super) fn fit(states: &TeacherStates, first_tokens: &[Tensor<2>]) -> Result<
     let width = first_tokens.first().map_or(0, |rows| rows.dims()[1]);
     let inputs = teacher_pooler_inputs(states);
     let kept = important(states, &inputs, width);
-    let targets: Vec<Tensor<2>> =
-        inputs.iter().map(|rows| rows.clone().matmul(selection(&kept, rows.dims()[1]))).collect();
+    let targets: Vec<Tensor<2>> = inputs
+        .iter()
+        .map(|rows| rows.clone().matmul(selection(&kept, rows.dims()[1], &rows.device())))
+        .collect();
     let pooler = regress(first_tokens, &targets)?;
     let pooled: Vec<Tensor<2>> = first_tokens.iter().map(|rows| apply(rows, &pooler).tanh()).collect();
     let classifier = regress(&pooled, states.logits())?;
@@ -82,9 +84,9 @@ fn important(states: &TeacherStates, inputs: &[Tensor<2>], count: usize) -> Vec<
 }
 
 /// A matrix that picks columns.
-fn selection(kept: &[usize], width: usize) -> Tensor<2> {
+fn selection(kept: &[usize], width: usize, device: &Device) -> Tensor<2> {
     let picked = DMatrix::from_fn(width, kept.len(), |row, column| f64::from(u8::from(kept[column] == row)));
-    tensor(&picked, &Device::flex())
+    tensor(&picked, device)
 }
 
 fn regress(inputs: &[Tensor<2>], targets: &[Tensor<2>]) -> Result<DMatrix<f64>, Error> {

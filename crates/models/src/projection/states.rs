@@ -2,20 +2,16 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use autodistillation_distillation::{Batch, Feature, Features, LayerPath, Mode, Network, Parameters, Taps};
+use autodistillation_distillation::{Batch, LayerPath, Parameters};
 use burn::module::Module;
 use burn::tensor::{Tensor, TensorData};
 use nalgebra::DMatrix;
 
 use super::basis::principal;
-use super::fit::{add_gram, rows, with_ones};
-use super::sensitivity::logit_gradients;
+use super::observe::{Observed, Sums, Watcher};
 use crate::bert::paths::{embeddings, in_layer};
 use crate::weights::{Weight, Weights};
 use crate::{Bert, BertConfig};
-
-/// Batches that the logits' gradients and the neurons' activations are taken on.
-const PROBED_BATCHES: usize = 20;
 
 /// The teacher's states on a sample, at its embeddings and at the layers that students learn from.
 #[derive(Debug)]
@@ -52,7 +48,7 @@ pub(super) fn output(layer: usize) -> LayerPath {
 }
 
 /// The path of the activations in a layer's feed-forward part.
-fn widened(layer: usize) -> LayerPath {
+pub(super) fn widened(layer: usize) -> LayerPath {
     in_layer(layer, "intermediate")
 }
 
@@ -62,8 +58,9 @@ pub(super) fn input(layer: usize) -> LayerPath {
 }
 
 impl TeacherStates {
-    /// Runs the teacher on `batches`; student layer i will learn from teacher layer `layers[i]`.
-    pub fn observe(teacher: &Bert, batches: Vec<Batch>, layers: Vec<usize>) -> Self {
+    /// Runs the teacher on `batches`, with `threads` of them at a time; student layer i will learn from teacher layer
+    /// `layers[i]`. What comes out does not depend on `threads`.
+    pub fn observe(teacher: &Bert, batches: Vec<Batch>, layers: Vec<usize>, threads: usize) -> Self {
         let teacher = teacher.clone().frozen().valid();
         let mut seen = Self {
             config: teacher.config().clone(),
@@ -77,65 +74,24 @@ impl TeacherStates {
             neurons: BTreeMap::new(),
             principal: DMatrix::zeros(0, 0),
         };
-        let mut sums = Sums::default();
-        for batch in batches {
-            seen.run(&teacher, batch, &mut sums);
+        let tapped = seen.tapped();
+        let (sums, observed) =
+            Watcher { tapped: &tapped, layers: &seen.layers }.watch(&teacher, &batches, threads);
+        for Observed { states, logits, .. } in observed {
+            seen.states.push(states);
+            seen.logits.extend(logits);
         }
+        seen.batches = batches;
         seen.conclude(sums);
         seen.principal = principal(&seen.statistics, &seen.gradients);
         seen
-    }
-
-    /// One batch; the first ones are also asked what the logits depend on.
-    fn run(&mut self, teacher: &Bert, batch: Batch, sums: &mut Sums) {
-        let paths = self.tapped();
-        let probed = self.batches.len() < PROBED_BATCHES;
-        let also = |layer: usize| [attended(layer), output(layer), widened(layer)];
-        let probes = (0..self.config.num_hidden_layers).filter(|_| probed).flat_map(also);
-        let taps = Taps::new(paths.iter().cloned().chain([teacher.logits()]).chain(probes));
-        let features = teacher.forward(&batch, &taps, Mode::Evaluation);
-        let weights = token_weights(&batch, 1.0);
-        let mut states = BTreeMap::new();
-        for path in &paths {
-            let Some(rows) = rows_at(&features, path) else { continue };
-            let ones = with_ones(rows.clone());
-            let size = ones.dims()[1];
-            let sum = sums.states.entry(path.clone()).or_insert_with(|| DMatrix::zeros(size, size));
-            add_gram(sum, &ones, &(ones.clone() * weights.clone()));
-            states.insert(path.clone(), rows);
-        }
-        if probed {
-            self.probe(teacher, (&batch, &features), sums);
-        }
-        self.logits.extend(features.vectors(&teacher.logits()).cloned());
-        self.states.push(states);
-        self.batches.push(batch);
-    }
-
-    fn probe(&mut self, teacher: &Bert, (batch, features): (&Batch, &Features), sums: &mut Sums) {
-        let paths = self.tapped();
-        for (path, gram) in logit_gradients(teacher, (batch, features)) {
-            if paths.contains(&path) {
-                let empty = || DMatrix::zeros(gram.nrows(), gram.ncols());
-                *self.gradients.entry(path).or_insert_with(empty) += gram;
-            }
-        }
-        let weights = token_weights(batch, 1.0);
-        sums.probed_tokens += batch.lengths.iter().map(|&length| f64::from(length)).sum::<f64>();
-        for layer in self.layers.iter().copied().collect::<BTreeSet<_>>() {
-            let Some(rows) = rows_at(features, &widened(layer)) else { continue };
-            let width = rows.dims()[1];
-            let empty = || (vec![0.0; width], vec![0.0; width]);
-            let sum = sums.neurons.entry(layer).or_insert_with(empty);
-            add(&mut sum.0, (rows.clone() * weights.clone()).sum_dim(0));
-            add(&mut sum.1, (rows.powi_scalar(2) * weights.clone()).sum_dim(0));
-        }
     }
 
     /// Statistics from sums. A neuron moves its layer's output by the standard deviation of its activation times the
     /// length of its outgoing weights.
     fn conclude(&mut self, sums: Sums) {
         self.statistics = sums.states.iter().map(|(path, gram)| (path.clone(), statistics(gram))).collect();
+        self.gradients = sums.gradients;
         let tokens = sums.probed_tokens;
         for (layer, (sum, squares)) in sums.neurons {
             let outgoing =
@@ -226,26 +182,8 @@ impl TeacherStates {
     }
 }
 
-/// What is summed while the teacher runs.
-#[derive(Default)]
-struct Sums {
-    /// Gram matrix of [state, 1] over real tokens.
-    states: BTreeMap<LayerPath, DMatrix<f64>>,
-    /// Sum and sum of squares of each activation of a layer's feed-forward part.
-    neurons: BTreeMap<usize, (Vec<f64>, Vec<f64>)>,
-    probed_tokens: f64,
-}
-
-/// The feature at `path` as rows, (tokens, width).
-fn rows_at(features: &Features, path: &LayerPath) -> Option<Tensor<2>> {
-    match features.get(path) {
-        Some(Feature::Sequence(hidden)) => Some(rows(hidden)),
-        _ => None,
-    }
-}
-
 /// The weight of each token of a batch, (tokens, 1): 0 for padding, `first` for the first of each text, else 1.
-fn token_weights(batch: &Batch, first: f32) -> Tensor<2> {
+pub(super) fn token_weights(batch: &Batch, first: f32) -> Tensor<2> {
     let (size, length) = (batch.size(), batch.length());
     let mut values = vec![0.0f32; size * length];
     for (row, &real) in batch.lengths.iter().enumerate() {
@@ -261,11 +199,6 @@ fn statistics(gram: &DMatrix<f64>) -> Statistics {
     let mean: Vec<f64> = (0..width).map(|i| gram[(i, width)] / count).collect();
     let covariance = DMatrix::from_fn(width, width, |i, j| gram[(i, j)] / count - mean[i] * mean[j]);
     Statistics { mean, covariance }
-}
-
-fn add(sum: &mut [f64], row: Tensor<2>) {
-    let values: Vec<f32> = row.into_data().try_into_vec().unwrap_or_default();
-    sum.iter_mut().zip(values).for_each(|(sum, value)| *sum += f64::from(value));
 }
 
 fn column_norms(weight: &Weight) -> Vec<f64> {

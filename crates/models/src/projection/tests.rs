@@ -1,5 +1,7 @@
 //! Projections of a small random teacher, and what a trained block leaves to be solved again.
 
+use std::sync::Arc;
+
 use autodistillation_distillation::{Batch, Mode, Network, Taps};
 use burn::tensor::{Device, Distribution, Tensor};
 use serde_json::json;
@@ -34,7 +36,7 @@ fn sentences() -> Vec<Batch> {
 }
 
 fn states() -> TeacherStates {
-    TeacherStates::observe(&teacher(), sentences(), LAYERS.to_vec())
+    TeacherStates::observe(&teacher(), sentences(), LAYERS.to_vec(), 2)
 }
 
 /// The squared error of the student's logits as a share of the variance of the teacher's.
@@ -82,27 +84,47 @@ fn a_projected_student_says_more_of_what_its_teacher_says_than_a_random_one() {
 
 #[test]
 fn what_lies_behind_a_trained_block_is_solved_again() {
-    let (teacher, states) = (teacher(), states());
+    let (teacher, states) = (teacher(), Arc::new(states()));
     let shaken = shaken(project(student(2), &states, 3).unwrap());
-    let settled = refit(shaken.clone(), &states, 3, Trained { block: 0, next: None }).unwrap();
+    let mut refits = Refits::new(states, 12, 3);
+    let settled = refits.settle(shaken.clone(), Trained { lowest: 0, block: 0, goes_on: false }).unwrap();
     let (before, after) = (unexplained(&shaken, &teacher), unexplained(&settled, &teacher));
     assert!(after < 0.9 * before, "{after} after, {before} before");
 }
 
 #[test]
-fn blocks_above_the_next_trained_one_wait() {
-    let states = TeacherStates::observe(&teacher(), sentences(), vec![0, 2, 3]);
+fn blocks_above_wait_while_another_one_is_trained() {
+    let states = Arc::new(TeacherStates::observe(&teacher(), sentences(), vec![0, 2, 3], 1));
     let three = || test_networks::with(&[("hidden_size", json!(12)), ("num_hidden_layers", json!(3))], 2);
     let shaken = shaken(project(three(), &states, 3).unwrap());
-    let settled = refit(shaken.clone(), &states, 3, Trained { block: 0, next: Some(1) }).unwrap();
-    assert_ne!(layer(&settled, 1), layer(&shaken, 1), "the next block meets new states");
-    let inside = |student: &Bert| {
-        let name = "bert.encoder.layer.1.intermediate.dense.weight";
-        Weights::of(student).get(name).cloned()
+    let mut refits = Refits::new(Arc::clone(&states), 12, 3);
+    let settled = refits.settle(shaken.clone(), Trained { lowest: 0, block: 0, goes_on: true }).unwrap();
+    let of = |student: &Bert, name: &str| {
+        Weights::of(student).get(&format!("bert.encoder.layer.0.{name}.weight")).cloned()
     };
-    assert_eq!(inside(&settled), inside(&shaken), "what it may have learned inside stays");
-    assert_eq!(layer(&settled, 2), layer(&shaken, 2));
+    assert_ne!(of(&settled, "output.dense"), of(&shaken, "output.dense"));
+    let inside = "intermediate.dense";
+    assert_eq!(of(&settled, inside), of(&shaken, inside), "what it has learned inside stays");
+    assert_eq!([layer(&settled, 1), layer(&settled, 2)], [layer(&shaken, 1), layer(&shaken, 2)]);
     assert_eq!(Weights::of(&settled).get("classifier.weight"), Weights::of(&shaken).get("classifier.weight"));
+
+    let ended = Trained { lowest: 1, block: 1, goes_on: false };
+    let going_on = refits.settle(settled.clone(), ended).unwrap();
+    let afresh = Refits::new(states, 12, 3).settle(settled, ended).unwrap();
+    assert_eq!(
+        Weights::of(&going_on),
+        Weights::of(&afresh),
+        "kept states are those that a resumed run computes"
+    );
+}
+
+#[test]
+fn what_is_observed_does_not_depend_on_the_threads() {
+    let observe = |threads| {
+        let states = TeacherStates::observe(&teacher(), sentences(), LAYERS.to_vec(), threads);
+        Weights::of(&project(student(2), &states, 3).unwrap())
+    };
+    assert_eq!(observe(1), observe(3));
 }
 
 #[test]
@@ -129,8 +151,8 @@ fn a_student_of_fewer_positions_has_the_teachers_first_ones() {
 
 #[test]
 fn no_student_layer_has_to_learn_from_the_last_one() {
-    let states = TeacherStates::observe(&teacher(), sentences(), vec![0, 2]);
+    let states = Arc::new(TeacherStates::observe(&teacher(), sentences(), vec![0, 2], 1));
     let projected = project(student(2), &states, 3).unwrap();
     assert!(unexplained(&projected, &teacher()).is_finite());
-    refit(projected, &states, 3, Trained { block: 1, next: None }).unwrap();
+    Refits::new(states, 12, 3).settle(projected, Trained { lowest: 1, block: 1, goes_on: false }).unwrap();
 }

@@ -50,6 +50,7 @@ fn machine(environment: &Environment) -> Vec<Entry> {
 fn measurement(environment: &Environment) -> Vec<Entry> {
     let mut entries = vec![
         entry("Latency", environment.latency.map(|latency| latency.describe()).unwrap_or_default()),
+        entry("Latency of", environment.latency_machine.clone().unwrap_or_default()),
         entry("Device", environment.device.clone()),
         entry(
             "Students side by side",

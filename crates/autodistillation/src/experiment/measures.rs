@@ -1,0 +1,101 @@
+//! What the built-in experiment measures, and what it knows before it does.
+
+use std::sync::Arc;
+
+use autodistillation_models::{Bert, BertConfig, cost, student_config};
+use autodistillation_search::{Architecture, FeasibleSpace, KnownGoals, Metrics};
+use serde_json::Value;
+
+use crate::experiment::TrialContext;
+use crate::experiment::built_in::{BuiltInExperiment, Pupil, write_metrics};
+use crate::latency_profile::LatencyProfile;
+use crate::measurement;
+use crate::report::{LatencyPercentiles, Machine};
+
+impl BuiltInExperiment {
+    /// The same with latencies that are known before training.
+    #[must_use]
+    pub fn with_latencies(mut self, latencies: Option<LatencyProfile>) -> Self {
+        self.latencies = latencies.map(Arc::new);
+        self
+    }
+
+    /// The machine whose latencies count, if it is another one.
+    pub fn latency_machine(&self) -> Option<&str> {
+        let machine = &self.latencies.as_ref()?.machine;
+        (*machine != Machine::gather().describe()).then_some(machine)
+    }
+
+    /// The quality on the validation set and the costs, before the regular stages.
+    pub(super) fn early_look(
+        &self,
+        pupil: &Pupil,
+        trial: &TrialContext<'_>,
+    ) -> Result<Metrics, crate::Error> {
+        let plan = &self.plan.evaluation;
+        let mut metrics = measurement::validation_quality(&pupil.network, &self.materials.sets, plan)?;
+        metrics.extend(measurement::costs(pupil.network.config(), plan.latency.length));
+        if let Some(folder) = trial.folder {
+            write_metrics(folder, &metrics, &pupil.finished)?;
+        }
+        Ok(metrics)
+    }
+
+    /// Every metric of a network; a latency that is not known yet is measured while nothing else of the search computes.
+    ///
+    /// # Errors
+    ///
+    /// A set that cannot be evaluated, or threads that cannot be started.
+    pub fn measure(&self, network: &Bert, trial: Option<&TrialContext<'_>>) -> Result<Metrics, crate::Error> {
+        let plan = &self.plan.evaluation;
+        let working = trial.map(|trial| trial.shared.working());
+        let mut metrics = measurement::quality(network, &self.materials.sets, plan)?;
+        drop(working);
+        let known = self.latencies.as_ref().and_then(|latencies| latencies.get(network.config()));
+        let latency = match known {
+            Some(latency) => latency,
+            None => {
+                let _quiet = trial.map(|trial| trial.shared.quiet());
+                measurement::latency(network, &plan.latency)?
+            }
+        };
+        metrics.extend(measurement::latency_metrics(latency));
+        metrics.extend(measurement::costs(network.config(), plan.latency.length));
+        Ok(metrics)
+    }
+
+    /// The goals that follow from a student's config: costs, and latency where it was measured.
+    pub(super) fn known_before_training(&self, feasible: &FeasibleSpace) -> KnownGoals {
+        let length = self.plan.evaluation.latency.length;
+        let goals = KnownGoals::none()
+            .with("parameters", feasible, self.known(|config| cost::parameters(config) as f64))
+            .with("flops", feasible, self.known(move |config| cost::flops(config, length) as f64))
+            .with("size_mb", feasible, self.known(cost::size_mb));
+        let Some(latencies) = &self.latencies else { return goals };
+        [0, 1, 2].into_iter().fold(goals, |goals, percentile| {
+            let (name, _) = measurement::latency_metrics(LatencyPercentiles::default())[percentile];
+            let latencies = Arc::clone(latencies);
+            let of = move |config: &BertConfig| {
+                let latency = latencies.get(config);
+                latency.map_or(f64::NAN, |latency| measurement::latency_metrics(latency)[percentile].1)
+            };
+            goals.with(name, feasible, self.known(of))
+        })
+    }
+
+    /// A metric that follows from the student's config, as a function of the architecture; NaN where there is no
+    /// student.
+    fn known(
+        &self,
+        of: impl Fn(&BertConfig) -> f64 + Send + Sync + 'static,
+    ) -> impl Fn(&Architecture) -> f64 + Send + Sync + 'static {
+        let (teacher, base) = (self.teacher_config.clone(), self.overrides(&Architecture::default()));
+        move |architecture: &Architecture| {
+            let mut values = base.clone();
+            values.extend(architecture.iter().map(|(name, choice)| {
+                (name.to_owned(), serde_json::to_value(choice).unwrap_or(Value::Null))
+            }));
+            student_config(&teacher, &values).map_or(f64::NAN, |config| of(&config))
+        }
+    }
+}

@@ -1,0 +1,90 @@
+//! Closed forms again, on what gradient steps have changed.
+
+use std::sync::Arc;
+
+use autodistillation_distillation::{Batch, Parameters};
+use burn::tensor::Tensor;
+
+use super::{Basis, Projection, TeacherStates};
+use crate::{Bert, Error};
+
+/// Tokens of the sample that blocks are fitted on: half of it, which costs no accuracy (`docs/experiments.md`).
+const TOKENS: usize = 20_000;
+
+/// Solves a projected student again behind each block that was trained: that block's output maps on what it computes
+/// inside now, after the last stage those of the blocks above it and the head too. What else the blocks have learned
+/// stays.
+///
+/// Without it the layers above still expect the states that the block gave before it was trained.
+#[derive(Debug)]
+pub struct Refits {
+    states: Arc<TeacherStates>,
+    basis: Basis,
+    /// A block with the states that enter it, valid as long as nothing before it changes.
+    entered: Option<(usize, Vec<Tensor<3>>)>,
+}
+
+/// What gradient steps have changed in a projected student.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Trained {
+    /// The lowest block that was trained, 0 if the embeddings were.
+    pub lowest: usize,
+    /// The highest block that was trained.
+    pub block: usize,
+    /// Whether a block above it is trained next, and what lies above can wait until then.
+    pub goes_on: bool,
+}
+
+impl Refits {
+    /// Refits of a student of `width` that was projected with `seed` from the teacher of `states`.
+    pub fn new(states: Arc<TeacherStates>, width: usize, seed: u64) -> Self {
+        let basis = Basis::new(&states, width, seed);
+        Self { states, basis, entered: None }
+    }
+
+    /// The student with what lies behind its trained block solved again.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Projection`] when a fit has no solution.
+    pub fn settle(&mut self, student: Bert, trained: Trained) -> Result<Bert, Error> {
+        let layers = student.config().num_hidden_layers;
+        let known = self.entered.take().filter(|(block, _)| *block <= trained.lowest);
+        let (states, basis) = (&*self.states, &self.basis);
+        let mut projection = Projection { student: student.frozen(), states, basis, hidden: Vec::new() };
+        let first = match known {
+            Some((block, hidden)) => {
+                projection.hidden = hidden;
+                block
+            }
+            None => {
+                projection.embed(batches_with(states.batches(), TOKENS))?;
+                0
+            }
+        };
+        (first..trained.block).for_each(|block| projection.pass(block));
+        projection.fit_outputs(trained.block)?;
+        let above = trained.block + 1;
+        if trained.goes_on {
+            self.entered = Some((above, projection.hidden));
+            return Ok(projection.student);
+        }
+        (above..layers).try_for_each(|block| projection.fit_outputs(block))?;
+        // A text is one row to the head, so it needs all of them.
+        if projection.hidden.len() < states.batches().len() {
+            projection.embed(states.batches().len())?;
+            (0..layers).for_each(|block| projection.pass(block));
+        }
+        projection.finish()
+    }
+}
+
+/// The first batches that have so many real tokens together, or all.
+fn batches_with(batches: &[Batch], tokens: usize) -> usize {
+    let mut seen = 0;
+    let enough = batches.iter().position(|batch| {
+        seen += batch.lengths.iter().map(|&length| length as usize).sum::<usize>();
+        seen >= tokens
+    });
+    enough.map_or(batches.len(), |last| last + 1)
+}
