@@ -183,7 +183,7 @@ impl<E: Experiment> AutoDistillation<E> {
             return Err(Error::NoFeasiblePoint { rejections: self.feasible.rejections().clone() });
         }
         let threads = self.options.jobs.max(1) * self.options.threads.max(1);
-        let shared = Shared { listener, stop, threads, quiet: Default::default() };
+        let shared = Shared::new((listener, stop), threads);
         self.announce(listener);
         let results = std::thread::scope(|scope| {
             let workers: Vec<_> =
@@ -215,6 +215,10 @@ impl<E: Experiment> AutoDistillation<E> {
             }
             self.finish(trial.number, outcome.clone())?;
             shared.listener.hear(&RunEvent::TrialFinished { number: trial.number, outcome });
+        }
+        if !shared.stop.load(Ordering::Relaxed) && !shared.had_a_worker_to_spare.swap(true, Ordering::Relaxed)
+        {
+            pool.install(|| self.experiment.meanwhile(shared));
         }
         Ok(())
     }

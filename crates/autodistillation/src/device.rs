@@ -59,7 +59,7 @@ fn vulkan(device: ComputeDevice) -> Result<Device, Error> {
         ComputeDevice::Vulkan(None) | ComputeDevice::Flex => DeviceKind::DefaultDevice,
     };
     let opened = quietly(|| {
-        let opened = Device::vulkan(kind);
+        let opened = Device::wgpu(kind);
         let two = Tensor::<1>::ones([2], &opened).sum().into_scalar::<f32>();
         (two == 2.0).then_some(opened)
     });

@@ -51,7 +51,7 @@ pub fn distill(
         .with_teaching(options.teaching);
     experiment.student_config(&options.architecture)?;
     let threads = rayon::current_num_threads();
-    let shared = Shared { listener, stop, threads, quiet: Default::default() };
+    let shared = Shared::new((listener, stop), threads);
     let work = options.output.join("work");
     let trial = TrialContext {
         number: 0,

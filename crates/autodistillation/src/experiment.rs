@@ -49,6 +49,9 @@ pub trait Experiment: Send + Sync {
         false
     }
 
+    /// Work that no trial waits for. The first worker that finds no more trials does it, while others still train.
+    fn meanwhile(&self, _shared: &Shared<'_>) {}
+
     /// Makes the student of the trial's architecture.
     ///
     /// # Errors
@@ -158,10 +161,18 @@ pub struct Shared<'a> {
     /// Threads of all of them together.
     pub threads: usize,
     /// See [`working`](Self::working) and [`quiet`](Self::quiet).
-    pub quiet: RwLock<()>,
+    quiet: RwLock<()>,
+    /// Whether a worker has found no more trials.
+    pub(crate) had_a_worker_to_spare: AtomicBool,
 }
 
-impl Shared<'_> {
+impl<'a> Shared<'a> {
+    /// What trials on `threads` threads share.
+    pub fn new((listener, stop): (&'a dyn RunListener, &'a AtomicBool), threads: usize) -> Self {
+        let had_a_worker_to_spare = AtomicBool::new(false);
+        Self { listener, stop, threads, quiet: RwLock::default(), had_a_worker_to_spare }
+    }
+
     /// Held by whoever starts, trains or evaluates a student; waits while a latency is measured.
     pub fn working(&self) -> RwLockReadGuard<'_, ()> {
         self.quiet.read()

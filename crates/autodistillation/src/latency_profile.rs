@@ -208,7 +208,8 @@ pub fn before_search(
         return Ok(None);
     }
     listener.hear(&RunEvent::Phase(format!("measuring the latency of {} students", configs.len())));
-    let profile = own.measured(experiment, configs, stop)?;
+    let teacher = experiment.materials().teacher.config().clone();
+    let profile = own.measured(experiment, configs.into_iter().chain([teacher]).collect(), stop)?;
     profile.save(&kept)?;
     Ok(Some(profile))
 }

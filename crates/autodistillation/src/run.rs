@@ -96,12 +96,12 @@ pub fn run(
     let experiment = experiment.with_latencies(latencies);
     let prepared = started.elapsed().as_secs_f64();
     let mut agent = search_agent(experiment, search, store, options)?;
-    let teacher_metrics = agent.experiment().measure(&agent.experiment().materials().teacher, None)?;
     agent.search_with(listener, stop)?;
     if stop.load(Ordering::Relaxed) {
         return Err(Error::Stopped);
     }
     listener.hear(&RunEvent::Phase("writing students and report".into()));
+    let teacher_metrics = agent.experiment().teacher_metrics()?;
     let mut summary = summarise(agent.experiment(), agent.search_result(), &options.output, teacher_metrics)?;
     (summary.environment.jobs, summary.environment.threads_per_job) = jobs_and_threads(options);
     summary.time.insert(

@@ -98,6 +98,11 @@ impl Bert {
         self
     }
 
+    /// What the matrix products of its encoder layers are computed in.
+    pub fn arithmetic(&self) -> Arithmetic {
+        self.bert.encoder.layer.first().map_or(Arithmetic::F32, |layer| layer.intermediate.dense.arithmetic)
+    }
+
     /// The network's configuration.
     pub fn config(&self) -> &BertConfig {
         &self.config

@@ -37,8 +37,7 @@ struct Projection<'a> {
     student: Bert,
     states: &'a TeacherStates,
     basis: &'a Basis,
-    /// The student's states that enter the next block to fit, one (batch, length, hidden) for each batch of the sample,
-    /// or of its beginning.
+    /// The student's states that enter the next block, one (batch, length, hidden) for each batch of the sample.
     hidden: Vec<Tensor<3>>,
 }
 
@@ -61,7 +60,7 @@ pub fn project(student: Bert, states: &TeacherStates, seed: u64) -> Result<Bert,
     let mut projection = Projection { student: student.frozen(), states, basis: &basis, hidden: Vec::new() };
     let words = embeddings::project(&basis, states, projection.student.config());
     projection.give(words);
-    projection.embed(states.batches().len())?;
+    projection.embed()?;
     (0..layers).try_for_each(|block| projection.fit_block(block))?;
     projection.finish()
 }
@@ -71,7 +70,7 @@ impl Projection<'_> {
         self.student = weights.give(self.student.clone());
     }
 
-    /// Fits the head, once every block is fitted and `hidden` is what leaves the last one on the whole sample.
+    /// Fits the head, once every block is fitted and `hidden` is what leaves the last one.
     fn finish(mut self) -> Result<Bert, Error> {
         let head = self.fit_head()?;
         self.give(head);
@@ -85,15 +84,15 @@ impl Projection<'_> {
         self.fit_outputs(block)
     }
 
-    /// Takes the states that enter the first block on the first `batches` batches of the sample.
-    fn embed(&mut self, batches: usize) -> Result<(), Error> {
+    /// Takes the states that enter the first block.
+    fn embed(&mut self) -> Result<(), Error> {
         let embedded = states::input(0);
         let taps = Taps::new([embedded.clone()]);
         let state = |batch| match self.student.forward(batch, &taps, Mode::Evaluation).get(&embedded) {
             Some(Feature::Sequence(hidden)) => Ok(hidden.clone()),
             _ => Err(Error::Projection { reason: "a state of the student is missing" }),
         };
-        self.hidden = self.states.batches().iter().take(batches).map(state).collect::<Result<_, _>>()?;
+        self.hidden = self.states.batches().iter().map(state).collect::<Result<_, _>>()?;
         Ok(())
     }
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Instant;
 
 use autodistillation_distillation::event::{Event, StageReport};
@@ -10,7 +10,7 @@ use autodistillation_distillation::{
     Course, LayerPath, Matchers, OptimizerConfig, Scheduler, Seeds, StageKind, Teacher, TrainingSettings,
 };
 use autodistillation_models::{
-    Bert, BertConfig, Precision, ProblemType, TeacherStates, save, student_config,
+    Arithmetic, Bert, BertConfig, Precision, ProblemType, TeacherStates, save, student_config,
 };
 use autodistillation_search::{Architecture, FeasibleSpace, Infeasible, KnownGoals, Metrics};
 use burn::tensor::Device;
@@ -21,7 +21,7 @@ use crate::event::RunEvent;
 use crate::experiment::checkpoint::Checkpoint;
 use crate::experiment::journal::Journal;
 use crate::experiment::start::trained;
-use crate::experiment::{Experiment, Patience, TrialContext, TrialError};
+use crate::experiment::{Experiment, Patience, Shared, TrialContext, TrialError};
 use crate::latency_profile::LatencyProfile;
 use crate::materials::{Materials, Sets, task};
 use crate::plan::Plan;
@@ -39,7 +39,7 @@ const FULL_RATE_WIDTH: usize = 128;
 #[derive(Debug)]
 pub struct BuiltInExperiment {
     pub(super) plan: Plan,
-    teacher: Teacher<Bert>,
+    pub(super) teacher: Teacher<Bert>,
     pub(super) teacher_config: BertConfig,
     pub(super) materials: Materials,
     pub(super) device: Device,
@@ -47,6 +47,7 @@ pub struct BuiltInExperiment {
     /// Latencies that are known before training.
     pub(super) latencies: Option<Arc<LatencyProfile>>,
     pub(super) observed: Mutex<BTreeMap<Vec<usize>, Arc<TeacherStates>>>,
+    pub(super) teacher_quality: OnceLock<Metrics>,
     notes: Arc<Notes>,
 }
 
@@ -76,7 +77,9 @@ impl BuiltInExperiment {
     /// one.
     pub fn new(plan: Plan, mut materials: Materials, device: Device, cache: Option<&CacheSettings>) -> Self {
         let teacher_config = materials.teacher.config().clone();
-        let (teacher, notes) = teacher_cache::teacher(&materials.teacher, &materials.sets, cache);
+        let arithmetic = plan.training.arithmetic().unwrap_or(Arithmetic::F32);
+        let asked = materials.teacher.clone().compute_in(arithmetic);
+        let (teacher, notes) = teacher_cache::teacher(&asked, &materials.sets, cache);
         let (teaching, observed) = (Teaching::default(), Mutex::default());
         let regression = task(&teacher_config) == ProblemType::Regression;
         if regression && plan.scheduler != plan.scheduler.on_single_values(&LayerPath::new("classifier")) {
@@ -86,8 +89,19 @@ impl BuiltInExperiment {
             );
         }
         let latencies = None;
-        let experiment =
-            Self { plan, teacher, teacher_config, materials, device, teaching, latencies, observed, notes };
+        let teacher_quality = OnceLock::new();
+        let experiment = Self {
+            plan,
+            teacher,
+            teacher_config,
+            materials,
+            device,
+            teaching,
+            latencies,
+            observed,
+            teacher_quality,
+            notes,
+        };
         experiment.with_note_on_rates()
     }
 
@@ -249,6 +263,12 @@ impl Experiment for BuiltInExperiment {
 
     fn known_goals(&self, feasible: &FeasibleSpace) -> KnownGoals {
         self.known_before_training(feasible)
+    }
+
+    /// The teacher's quality.
+    fn meanwhile(&self, shared: &Shared<'_>) {
+        let _working = shared.working();
+        let _ = self.teacher_quality(); // A failure comes again when the run asks for it.
     }
 
     fn looks_early(&self) -> bool {

@@ -41,6 +41,43 @@ impl BuiltInExperiment {
         Ok(metrics)
     }
 
+    /// Every metric of the teacher.
+    ///
+    /// # Errors
+    ///
+    /// As [`measure`](Self::measure).
+    pub fn teacher_metrics(&self) -> Result<Metrics, crate::Error> {
+        let mut metrics = self.teacher_quality()?;
+        let (teacher, plan) = (&self.materials.teacher, &self.plan.evaluation);
+        metrics.extend(measurement::latency_metrics(self.latency(teacher, None)?));
+        metrics.extend(measurement::costs(teacher.config(), plan.latency.length));
+        Ok(metrics)
+    }
+
+    /// The teacher's metrics on the sets, measured once.
+    pub(super) fn teacher_quality(&self) -> Result<Metrics, crate::Error> {
+        if let Some(known) = self.teacher_quality.get() {
+            return Ok(known.clone());
+        }
+        let metrics =
+            measurement::quality(&self.materials.teacher, &self.materials.sets, &self.plan.evaluation)?;
+        Ok(self.teacher_quality.get_or_init(|| metrics).clone())
+    }
+
+    /// A latency that is known, or measured now.
+    fn latency(
+        &self,
+        network: &Bert,
+        trial: Option<&TrialContext<'_>>,
+    ) -> Result<LatencyPercentiles, crate::Error> {
+        let known = self.latencies.as_ref().and_then(|latencies| latencies.get(network.config()));
+        if let Some(latency) = known {
+            return Ok(latency);
+        }
+        let _quiet = trial.map(|trial| trial.shared.quiet());
+        measurement::latency(network, &self.plan.evaluation.latency)
+    }
+
     /// Every metric of a network; a latency that is not known yet is measured while nothing else of the search computes.
     ///
     /// # Errors
@@ -51,15 +88,7 @@ impl BuiltInExperiment {
         let working = trial.map(|trial| trial.shared.working());
         let mut metrics = measurement::quality(network, &self.materials.sets, plan)?;
         drop(working);
-        let known = self.latencies.as_ref().and_then(|latencies| latencies.get(network.config()));
-        let latency = match known {
-            Some(latency) => latency,
-            None => {
-                let _quiet = trial.map(|trial| trial.shared.quiet());
-                measurement::latency(network, &plan.latency)?
-            }
-        };
-        metrics.extend(measurement::latency_metrics(latency));
+        metrics.extend(measurement::latency_metrics(self.latency(network, trial)?));
         metrics.extend(measurement::costs(network.config(), plan.latency.length));
         Ok(metrics)
     }

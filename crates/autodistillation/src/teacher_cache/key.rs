@@ -1,14 +1,19 @@
 //! What the outputs of a cache folder depend on, as a hash.
 
 use autodistillation_distillation::{ExampleSet, Network};
-use autodistillation_models::Bert;
+use autodistillation_models::{Arithmetic, Bert};
 use burn::module::{Module, ModuleVisitor, Param};
 use burn::tensor::Tensor;
 
 use super::layer_file::FORMAT;
 
 /// How outputs are computed and stored; in every key.
-const PRECISION: &str = "f32 kept as f16";
+fn precision(teacher: &Bert) -> &'static str {
+    match teacher.arithmetic() {
+        Arithmetic::F32 => "f32 kept as f16",
+        Arithmetic::Bf16 => "bf16 kept as f16",
+    }
+}
 
 /// The hash of a teacher's weights and config, and of how this program computes with them.
 pub(super) struct TeacherHash(blake3::Hasher);
@@ -19,7 +24,7 @@ impl TeacherHash {
         for part in [
             FORMAT,
             env!("CARGO_PKG_VERSION"),
-            PRECISION,
+            precision(teacher),
             std::env::consts::ARCH,
             instruction_set(),
             &teacher.config().to_json().to_string(),

@@ -2,14 +2,11 @@
 
 use std::sync::Arc;
 
-use autodistillation_distillation::{Batch, Parameters};
+use autodistillation_distillation::Parameters;
 use burn::tensor::Tensor;
 
 use super::{Basis, Projection, TeacherStates};
 use crate::{Bert, Error};
-
-/// Tokens of the sample that blocks are fitted on: half of it, which costs no accuracy (`docs/experiments.md`).
-const TOKENS: usize = 20_000;
 
 /// Solves a projected student again behind each block that was trained: that block's output maps on what it computes
 /// inside now, after the last stage those of the blocks above it and the head too. What else the blocks have learned
@@ -58,7 +55,7 @@ impl Refits {
                 block
             }
             None => {
-                projection.embed(batches_with(states.batches(), TOKENS))?;
+                projection.embed()?;
                 0
             }
         };
@@ -70,21 +67,6 @@ impl Refits {
             return Ok(projection.student);
         }
         (above..layers).try_for_each(|block| projection.fit_outputs(block))?;
-        // A text is one row to the head, so it needs all of them.
-        if projection.hidden.len() < states.batches().len() {
-            projection.embed(states.batches().len())?;
-            (0..layers).for_each(|block| projection.pass(block));
-        }
         projection.finish()
     }
-}
-
-/// The first batches that have so many real tokens together, or all.
-fn batches_with(batches: &[Batch], tokens: usize) -> usize {
-    let mut seen = 0;
-    let enough = batches.iter().position(|batch| {
-        seen += batch.lengths.iter().map(|&length| length as usize).sum::<usize>();
-        seen >= tokens
-    });
-    enough.map_or(batches.len(), |last| last + 1)
 }
