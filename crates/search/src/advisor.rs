@@ -52,6 +52,15 @@ pub trait Advisor: Send + Sync {
     ) -> Result<Option<u32>, Error> {
         Ok(request.study.pruned().next().map(|trial| trial.number))
     }
+
+    /// The share by which the best further trial is expected to enlarge the hypervolume; `None` where the algorithm
+    /// expects nothing, or nothing yet. A search may end once it is small.
+    ///
+    /// # Errors
+    /// A study that the algorithm cannot work on.
+    fn expected_gain(&self, _request: &Proposal<'_>, _rng: &mut ChaCha8Rng) -> Result<Option<f64>, Error> {
+        Ok(None)
+    }
 }
 
 /// What an advisor is shown.

@@ -38,6 +38,9 @@ pub struct Record {
     /// Trials trained to the end after so many epochs.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub full_trials_by_epochs: BTreeMap<usize, usize>,
+    /// Relative hypervolume after so many epochs if all that was looked at were trained to the end.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub within_looks_by_epochs: BTreeMap<usize, f64>,
     pub duplicates: usize,
     pub seconds: f64,
 }

@@ -83,7 +83,7 @@ fn budgets(ours: &[Record], peers: &[Record]) -> String {
                 ours.iter().filter(|run| run.method == two.to_string() && run.cost == column).collect();
             let Some(full) = at(one, 100).filter(|_| !runs.is_empty()) else { continue };
             let _ = write!(text, "{column}: {two}, {} seeds:", runs.len());
-            for epochs in [2_000, 4_000, 6_700, 10_000] {
+            for epochs in [2_000, 4_000, 6_700] {
                 let reached = runs.iter().filter_map(|run| run.hypervolume_by_epochs.get(&epochs)).copied();
                 let _ = write!(text, " {:.4} at {epochs},", mean(reached).unwrap_or(f64::NAN));
             }

@@ -2,6 +2,7 @@
 
 mod design;
 mod evidence;
+mod learned;
 mod outlook;
 
 use rand::RngExt;
@@ -10,14 +11,19 @@ use rand_chacha::ChaCha8Rng;
 
 use super::random::draw;
 use super::{Advisor, Proposal};
-use crate::{Architecture, Error};
-use outlook::Outlook;
+use crate::{Architecture, Error, Study};
+use outlook::{Front, Outlook};
 
 /// How many untried points are scored at most; from more, as many are drawn and then climbed from.
 const SCORED: usize = 1_000_000;
 /// Once no architecture may be tried any more, a trial is trained to the end only where that is
 /// expected to enlarge the hypervolume by this share.
 const LEAST_GROWTH: f64 = 5e-3;
+/// Once the spread trials have been looked at, this many are trained to the end to learn how early
+/// and final values go together.
+const FIRST_TRAININGS: usize = 4;
+/// How many further early looks each further training to the end waits for.
+const LOOKS_A_TRAINING: usize = 6;
 /// How many of the best points a local search starts from, where a space is too large to list.
 const LOCAL_STARTS: usize = 8;
 /// How many improving steps each local search may take.
@@ -31,8 +37,12 @@ const LOCAL_STEPS: usize = 12;
 /// climbs from the best of them and from the front, one dimension at a time. It is multiplied by
 /// the probability of keeping the constraints and of not failing, the latter from a Gaussian
 /// process over what worked and what failed. Pending trials count as having their expected values
-/// (kriging believer). Early values, such as those of a pruned trial, are a second output of the
-/// process, correlated with the final one.
+/// (kriging believer).
+///
+/// Early values, such as those of a pruned trial, have a process of their own, which the final
+/// values follow up to a residual (Kennedy and O'Hagan's autoregressive co-kriging). A proposal has
+/// to improve on everything looked at as if it were trained to its expected values; a trial is
+/// trained to the end for what that adds to what is trained, one for every six looks.
 ///
 /// The first trials are spread over the space instead: each is, among random points, the one
 /// farthest from all others (Mitchell's best candidate).
@@ -54,6 +64,15 @@ impl BayesianAdvisor {
         let dimensions = request.feasible.space().dimensions().len();
         self.initial_trials.unwrap_or_else(|| default_initial_trials(dimensions)) as usize
     }
+
+    /// How many trials may have been trained to the end by now.
+    fn due(&self, request: &Proposal<'_>) -> usize {
+        let (looks, initial) = (request.study.trials.len(), self.initial(request));
+        match looks.checked_sub(initial) {
+            Some(further) => FIRST_TRAININGS + further / LOOKS_A_TRAINING,
+            None => 0,
+        }
+    }
 }
 
 impl Advisor for BayesianAdvisor {
@@ -72,7 +91,7 @@ impl Advisor for BayesianAdvisor {
         } else if request.study.trials.len() < self.initial(request) {
             Some(design::spread(request, &untried, rng))
         } else {
-            match Outlook::new(request, rng)? {
+            match Outlook::new(request, Front::LookedAt, rng)? {
                 Some(outlook) => Some(best(request, &outlook, untried, rng)),
                 None => Some(design::spread(request, &untried, rng)),
             }
@@ -80,8 +99,9 @@ impl Advisor for BayesianAdvisor {
         Ok(chosen.and_then(|index| request.feasible.space().architecture_at(index)))
     }
 
-    /// The pruned trial with the largest expected improvement, where no untried architecture has a
-    /// larger one: whatever is best is looked at first, and trained once it still is the best.
+    /// The pruned trial with the largest expected improvement of what is trained to the end: one
+    /// for every few early looks, and once no architecture may be tried any more, while that is
+    /// expected to enlarge the hypervolume noticeably.
     fn promote(
         &self,
         request: &Proposal<'_>,
@@ -95,24 +115,42 @@ impl Advisor for BayesianAdvisor {
             .filter_map(|trial| Some((trial.number, request.feasible.space().index_of(&trial.architecture)?)))
             .collect();
         let Some(&(oldest, _)) = pruned.first() else { return Ok(None) };
-        let started = request.study.completed().count() + request.study.pending().count();
-        if started < self.initial(request) {
+        let trained = trained_to_the_end(request.study);
+        if remaining > 0 && trained >= self.due(request) {
+            return Ok(None);
+        }
+        if trained < FIRST_TRAININGS {
             return Ok(Some(oldest));
         }
-        let Some(outlook) = Outlook::new(request, rng)? else { return Ok(Some(oldest)) };
+        let Some(outlook) = Outlook::new(request, Front::Trained, rng)? else { return Ok(Some(oldest)) };
         let indices: Vec<u64> = pruned.iter().map(|(_, index)| *index).collect();
         let scores = outlook.scores(&indices);
-        let threshold = match remaining {
-            0 => LEAST_GROWTH * outlook.volume(),
-            _ => highest(&outlook.scores(&request.untried())),
-        };
+        let threshold = if remaining == 0 { LEAST_GROWTH * outlook.volume() } else { 0.0 };
         let best = (0..scores.len()).max_by(|&a, &b| scores[a].total_cmp(&scores[b]));
         Ok(best.filter(|&at| scores[at] > 0.0 && scores[at] >= threshold).map(|at| pruned[at].0))
     }
+
+    fn expected_gain(&self, request: &Proposal<'_>, rng: &mut ChaCha8Rng) -> Result<Option<f64>, Error> {
+        request.check()?;
+        if request.study.trials.len() < self.initial(request) {
+            return Ok(None);
+        }
+        let untried = request.untried();
+        if untried.is_empty() {
+            return Ok(Some(0.0));
+        }
+        let outlook = Outlook::new(request, Front::LookedAt, rng)?.filter(|outlook| outlook.volume() > 0.0);
+        Ok(outlook.map(|outlook| {
+            let best = best(request, &outlook, untried, rng);
+            outlook.scores(&[best])[0] / outlook.volume()
+        }))
+    }
 }
 
-fn highest(scores: &[f64]) -> f64 {
-    scores.iter().copied().fold(0.0, f64::max)
+/// How many trials were trained to the end or are being trained after their early look.
+fn trained_to_the_end(study: &Study) -> usize {
+    let training = study.pending().filter(|trial| !trial.intermediate.is_empty());
+    study.completed().count() + training.count()
 }
 
 fn default_initial_trials(dimensions: usize) -> u32 {

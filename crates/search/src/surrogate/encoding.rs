@@ -47,6 +47,15 @@ pub(crate) struct Codes {
     pub(crate) points: usize,
 }
 
+impl Codes {
+    /// The same with the choices of one more group.
+    pub(crate) fn with(&self, column: impl Iterator<Item = u32>) -> Self {
+        let mut extended = self.clone();
+        extended.columns.push(column.collect());
+        extended
+    }
+}
+
 impl Encoding {
     pub(crate) fn new(space: &SearchSpace) -> Self {
         let varying =
@@ -54,6 +63,14 @@ impl Encoding {
         let features: Vec<Feature> =
             varying.map(|(position, dimension)| feature(position, dimension)).collect();
         Self { groups: groups(&features), features }
+    }
+
+    /// The same with one more feature, in a group of its own behind the others.
+    pub(crate) fn with(&self, feature: Feature) -> Self {
+        let mut extended = self.clone();
+        extended.groups.push(self.features.len()..self.features.len() + 1);
+        extended.features.push(feature);
+        extended
     }
 
     /// The positions of the varying dimensions' choices.

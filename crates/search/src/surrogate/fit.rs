@@ -39,6 +39,17 @@ pub(crate) fn fit(
     problem.best.into_inner().map(|(parameters, _)| parameters)
 }
 
+/// As [`fit`], from the prior's centre alone.
+pub(crate) fn fit_from_centre(encoding: &Encoding, observations: &Observations) -> Option<Vec<f64>> {
+    let problem = Problem { encoding, observations, best: RefCell::default(), latest: RefCell::default() };
+    climb(&problem, centre(encoding), SCOUTING + ITERATIONS);
+    problem.best.into_inner().map(|(parameters, _)| parameters)
+}
+
+fn centre(encoding: &Encoding) -> Vec<f64> {
+    Layout { features: encoding.features.len() }.priors().iter().map(|prior| prior.mean).collect()
+}
+
 /// Goes on from `start`; the problem keeps the best point visited.
 fn climb(problem: &Problem<'_>, start: Vec<f64>, iterations: u64) {
     let solver = LBFGS::new(MoreThuenteLineSearch::new(), MEMORY);
@@ -55,14 +66,13 @@ fn climb(problem: &Problem<'_>, start: Vec<f64>, iterations: u64) {
 
 fn starts(encoding: &Encoding, rng: &mut ChaCha8Rng) -> Vec<Vec<f64>> {
     let priors = Layout { features: encoding.features.len() }.priors();
-    let centre: Vec<f64> = priors.iter().map(|prior| prior.mean).collect();
     let mut draw = || {
         let departures =
             priors.iter().map(|prior| prior.mean + prior.deviation * rng.random_range(-1.0..1.0));
         departures.collect()
     };
     let mut starts: Vec<Vec<f64>> = (0..RANDOM_STARTS).map(|_| draw()).collect();
-    starts.insert(0, centre);
+    starts.insert(0, centre(encoding));
     starts
 }
 

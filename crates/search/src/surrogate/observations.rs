@@ -27,6 +27,13 @@ impl Observations {
         Col::from_fn(self.values.len(), |at| self.values[at])
     }
 
+    /// What `slope` times the regressor leaves of the values, in a unit of this size.
+    pub(crate) fn rest(&self, regressor: &[f64], slope: f64, unit: f64) -> Self {
+        let scale = 1.0 / unit;
+        let rest = |(value, regressor): (&f64, &f64)| (value - slope * regressor) * scale;
+        Self { values: self.values.iter().zip(regressor).map(rest).collect(), ..self.clone() }
+    }
+
     /// At most `most` of them, evenly spread over the order in which they came.
     pub(crate) fn thinned(&self, most: usize) -> Self {
         let mut thinned = Self::default();

@@ -30,6 +30,8 @@ pub(crate) struct GaussianProcess {
     tables: KernelTables,
     groups: Vec<Range<usize>>,
     observations: Observations,
+    /// What is predicted: final values, or early ones where no others were observed.
+    target: Look,
     /// For each observation and group, what the group contributes to the covariance with every
     /// combination of its choices.
     rows: Vec<Vec<Vec<Part>>>,
@@ -47,6 +49,25 @@ impl GaussianProcess {
         Self::condition(KernelTables::new(encoding, &parameters), encoding.groups.clone(), observations)
     }
 
+    /// As [`Self::fit`], from the prior's centre alone and on at most `most` of the observations.
+    pub(crate) fn fit_quickly(encoding: &Encoding, observations: Observations, most: usize) -> Option<Self> {
+        let parameters = fit::fit_from_centre(encoding, &observations.thinned(most))?;
+        Self::condition(KernelTables::new(encoding, &parameters), encoding.groups.clone(), observations)
+    }
+
+    /// The slope of the values along a regressor (one number an observation), by generalised least
+    /// squares under a normal prior of mean 0 and this deviation.
+    pub(crate) fn slope(&self, regressor: &[f64], deviation: f64) -> f64 {
+        let regressor = &self.inverse_factor * Col::from_fn(regressor.len(), |at| regressor[at]);
+        let values = &self.inverse_factor * self.observations.column();
+        (regressor.transpose() * &values) / (regressor.transpose() * &regressor + deviation.powi(-2))
+    }
+
+    /// The variance of what a measurement adds.
+    pub(crate) fn noise_variance(&self, look: Look) -> f64 {
+        self.tables.noise_variance(look)
+    }
+
     pub(super) fn condition(
         tables: KernelTables,
         groups: Vec<Range<usize>>,
@@ -59,7 +80,8 @@ impl GaussianProcess {
         let row =
             |point: &Vec<usize>| groups.iter().map(|group| tables.parts(group.clone(), point)).collect();
         let rows = observations.points.iter().map(row).collect();
-        Some(Self { tables, groups, observations, rows, weights, inverse_factor })
+        let target = if observations.looks.contains(&Look::Final) { Look::Final } else { Look::Early };
+        Some(Self { tables, groups, observations, target, rows, weights, inverse_factor })
     }
 
     /// The same process, told to expect its own mean at more points (kriging believer): the means
@@ -70,12 +92,12 @@ impl GaussianProcess {
         }
         let mut observations = self.observations.clone();
         for (point, belief) in points.iter().zip(self.predict(codes)) {
-            observations.push(point.clone(), Look::Final, belief.mean);
+            observations.push(point.clone(), self.target, belief.mean);
         }
         Self::condition(self.tables.clone(), self.groups.clone(), observations)
     }
 
-    /// The noiseless final value's distribution at each point.
+    /// The noiseless value's distribution at each point.
     pub(crate) fn predict(&self, codes: &Codes) -> Vec<Belief> {
         let starts = (0..codes.points).step_by(BATCH);
         starts.flat_map(|start| self.predict_batch(codes, start..codes.points.min(start + BATCH))).collect()
@@ -113,7 +135,7 @@ impl GaussianProcess {
         let mut cross = Mat::zeros(batch.len(), self.observations.len());
         let columns: Vec<&[u32]> = codes.columns.iter().map(|column| &column[batch.clone()]).collect();
         for ((target, row), &look) in cross.col_iter_mut().zip(&self.rows).zip(&self.observations.looks) {
-            let agreement = self.tables.agreement(look, Look::Final);
+            let agreement = self.tables.agreement(look, self.target);
             for (at, value) in target.iter_mut().enumerate() {
                 let parts = row.iter().zip(&columns).map(|(parts, column)| parts[column[at] as usize]);
                 *value = agreement * self.tables.combine(parts.fold(Part::EMPTY, Part::with));

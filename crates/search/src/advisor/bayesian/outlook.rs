@@ -3,10 +3,11 @@
 use rand_chacha::ChaCha8Rng;
 
 use super::evidence::{self, Signed};
+use super::learned::Learned;
 use crate::acquisition::{Improvement, Marginal, cumulative};
 use crate::hypervolume::hypervolume;
 use crate::surrogate::{Belief, Codes, Encoding, GaussianProcess, Look, Observations, Warp};
-use crate::{Bound, Error, Proposal, Trial, pareto};
+use crate::{Bound, Error, Outcome, Proposal, Trial, pareto};
 
 /// The variance of an outcome's label that no architecture explains.
 const VIABILITY_NOISE: f64 = 0.05;
@@ -17,11 +18,13 @@ const SCREENING_FRONT: usize = 12;
 /// The share of the observed range that is added below the worst value to get the reference.
 const REFERENCE_MARGIN: f64 = 0.1;
 
-/// A metric that trials have to reveal, with its surrogate.
-struct Learned {
-    signed: Signed,
-    warp: Warp,
-    process: GaussianProcess,
+/// What the front to improve on is made of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Front {
+    /// What was trained to the end, or is being trained.
+    Trained,
+    /// The same, and what was looked at early, as if it were trained to its expected values.
+    LookedAt,
 }
 
 /// Where the values of a goal or of a constraint's metric come from.
@@ -52,11 +55,15 @@ pub(super) struct Outlook<'a> {
 
 impl<'a> Outlook<'a> {
     /// Fits what has to be learned; `None` where fewer than two trials tell anything about some goal.
-    pub(super) fn new(request: &'a Proposal<'a>, rng: &mut ChaCha8Rng) -> Result<Option<Self>, Error> {
+    pub(super) fn new(
+        request: &'a Proposal<'a>,
+        front: Front,
+        rng: &mut ChaCha8Rng,
+    ) -> Result<Option<Self>, Error> {
         let encoding = Encoding::new(request.feasible.space());
         let mut learned = Vec::new();
         for signed in signed_metrics(request) {
-            let fitted = learn(request, &encoding, signed, rng)?;
+            let fitted = Learned::fit(request, &encoding, signed, rng)?;
             learned.extend(fitted);
         }
         let sources = |signed: Signed| (source(request, &learned, &signed), signed);
@@ -76,7 +83,7 @@ impl<'a> Outlook<'a> {
             learned,
             goals,
         };
-        outlook.survey();
+        outlook.survey(front);
         Ok(Some(outlook))
     }
 
@@ -114,7 +121,7 @@ impl<'a> Outlook<'a> {
     fn scores_with(&self, improvement: &Improvement, indices: &[u64]) -> Vec<f64> {
         let codes = self.encoding.codes(self.request.feasible.space(), indices);
         let beliefs: Vec<Vec<Belief>> =
-            self.learned.iter().map(|learned| learned.process.predict(&codes)).collect();
+            self.learned.iter().map(|learned| learned.predict(indices, &codes)).collect();
         let viable = self.viable(&codes);
         let mut improvement = improvement.clone();
         let mut marginals = Vec::with_capacity(self.goals.len());
@@ -131,9 +138,10 @@ impl<'a> Outlook<'a> {
     }
 
     /// The front to improve on, pending trials included at their expected values, and the reference.
-    fn survey(&mut self) {
+    fn survey(&mut self, front: Front) {
         let trials = self.request.study.trials.iter();
-        let valued: Vec<(u64, Vec<f64>, bool)> = trials.filter_map(|trial| self.standing(trial)).collect();
+        let valued: Vec<(u64, Vec<f64>, bool)> =
+            trials.filter_map(|trial| self.standing(trial, front)).collect();
         let reference: Vec<f64> = (0..self.goals.len()).map(|goal| self.reference(goal, &valued)).collect();
         let (indices, points): (Vec<u64>, Vec<Vec<f64>>) =
             valued.into_iter().filter(|standing| standing.2).map(|(index, point, _)| (index, point)).unzip();
@@ -155,9 +163,14 @@ impl<'a> Outlook<'a> {
         self.front = on_front.into_iter().map(|at| indices[at]).collect();
     }
 
-    /// A completed or pending trial's point, its signed goals, and whether it keeps the constraints.
-    fn standing(&self, trial: &Trial) -> Option<(u64, Vec<f64>, bool)> {
-        if trial.metrics().is_none() && !trial.is_pending() {
+    /// The point of a trial that counts for the front, its signed goals, and whether it keeps the constraints.
+    fn standing(&self, trial: &Trial, front: Front) -> Option<(u64, Vec<f64>, bool)> {
+        let counts = match trial.outcome {
+            Some(Outcome::Completed(_)) | None => true,
+            Some(Outcome::Pruned(_)) => front == Front::LookedAt,
+            Some(Outcome::Failed(_)) => false,
+        };
+        if !counts {
             return None;
         }
         let index = self.request.feasible.space().index_of(&trial.architecture)?;
@@ -170,7 +183,7 @@ impl<'a> Outlook<'a> {
             let signed = Signed { metric: constraint.metric.clone(), sign: sign_of(constraint.bound) };
             let source = source(self.request, &self.learned, &signed);
             let value = self.trial_value(trial, index, &signed, source);
-            value.map_or(trial.is_pending(), |value| constraint.bound.is_met_by(signed.sign * value))
+            value.map_or(trial.metrics().is_none(), |value| constraint.bound.is_met_by(signed.sign * value))
         });
         Some((index, values, keeps))
     }
@@ -182,7 +195,7 @@ impl<'a> Outlook<'a> {
             (Source::Learned(which), None) => {
                 let learned = &self.learned[which];
                 let code = self.encoding.codes(self.request.feasible.space(), &[index]);
-                Some(learned.warp.backward(learned.process.predict(&code)[0].mean))
+                Some(learned.warp.backward(learned.predict(&[index], &code)[0].mean))
             }
             (Source::Unknown, None) => None,
         }
@@ -267,59 +280,6 @@ fn source(request: &Proposal<'_>, learned: &[Learned], signed: &Signed) -> Sourc
     }
     let which = learned.iter().position(|learned| learned.signed.metric == signed.metric);
     which.map_or(Source::Unknown, Source::Learned)
-}
-
-/// Fits a metric's surrogate and lets it believe its mean at the pending trials; `None` where
-/// fewer than two trials have a final value.
-fn learn(
-    request: &Proposal<'_>,
-    encoding: &Encoding,
-    signed: Signed,
-    rng: &mut ChaCha8Rng,
-) -> Result<Option<Learned>, Error> {
-    let space = request.feasible.space();
-    let finals = evidence::final_values(request.study, &signed);
-    if finals.len() < 2 {
-        return Ok(None);
-    }
-    let warp = warp_of(&finals);
-    let mut observations = Observations::default();
-    observe(request, encoding, (&finals, &warp, Look::Final), &mut observations);
-    let early = evidence::early_values(request.study, &signed);
-    if early.len() >= 2 {
-        observe(request, encoding, (&early, &warp_of(&early), Look::Early), &mut observations);
-    }
-    let pending: Vec<u64> = request
-        .study
-        .trials
-        .iter()
-        .filter(|trial| trial.is_pending())
-        .filter_map(|trial| space.index_of(&trial.architecture))
-        .collect();
-    let points: Vec<Vec<usize>> = pending.iter().map(|&index| encoding.point(space, index)).collect();
-    let trials = observations.len();
-    GaussianProcess::fit(encoding, observations, rng)
-        .and_then(|process| process.believe(&points, &encoding.codes(space, &pending)))
-        .map(|process| Some(Learned { warp, process, signed: signed.clone() }))
-        .ok_or(Error::SurrogateNotFitted { metric: signed.metric, trials })
-}
-
-fn warp_of(values: &[(&Trial, f64)]) -> Warp {
-    Warp::learn(&values.iter().map(|(_, value)| *value).collect::<Vec<_>>())
-}
-
-fn observe(
-    request: &Proposal<'_>,
-    encoding: &Encoding,
-    (values, warp, look): (&[(&Trial, f64)], &Warp, Look),
-    observations: &mut Observations,
-) {
-    let space = request.feasible.space();
-    for (trial, value) in values {
-        if let Some(index) = space.index_of(&trial.architecture) {
-            observations.push(encoding.point(space, index), look, warp.forward(*value));
-        }
-    }
 }
 
 /// A process over what worked and what failed; `None` while nothing failed.
