@@ -1,11 +1,13 @@
 //! The loop that joins search and experiment: propose, train, evaluate, remember.
 
+mod memory;
+
 use std::any::Any;
-use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use autodistillation_search::{
     Advisor, Architecture, FeasibleSpace, KnownGoals, Metrics, Outcome, Proposal, Study, Trial,
@@ -16,6 +18,7 @@ use crate::event::{RunEvent, RunListener};
 use crate::experiment::{Experiment, Patience, Shared, TrialContext, TrialError};
 use crate::plan::{Pruning, SearchPlan};
 use crate::store::{StageRecord, StudyStore};
+use memory::Memory;
 
 /// The whole pipeline of a search: an advisor proposes, the experiment trains and evaluates, the study remembers.
 ///
@@ -41,13 +44,7 @@ pub struct AutoDistillation<E: Experiment> {
     known: KnownGoals,
     memory: Mutex<Memory>,
     options: SearchOptions,
-}
-
-/// What the workers of a search share and change.
-struct Memory {
-    study: Study,
-    store: Option<StudyStore>,
-    interrupted: VecDeque<Trial>,
+    deadline: Option<Instant>,
 }
 
 /// How a search runs; none of it changes what is found with one job.
@@ -77,7 +74,7 @@ impl<E: Experiment + 'static> AutoDistillation<E> {
         let feasible = FeasibleSpace::new(config.space.clone(), move |architecture| rule.check(architecture));
         let known = experiment.known_goals(&feasible);
         let advisor = config.algorithm.advisor();
-        let memory = Memory { study, store: None, interrupted: VecDeque::new() };
+        let memory = Memory::of(study);
         Self {
             config,
             experiment,
@@ -86,6 +83,7 @@ impl<E: Experiment + 'static> AutoDistillation<E> {
             known,
             memory: Mutex::new(memory),
             options: SearchOptions::default(),
+            deadline: None,
         }
     }
 }
@@ -182,6 +180,9 @@ impl<E: Experiment> AutoDistillation<E> {
         if self.feasible.is_empty() {
             return Err(Error::NoFeasiblePoint { rejections: self.feasible.rejections().clone() });
         }
+        let hours =
+            self.config.stop.max_hours.and_then(|hours| Duration::try_from_secs_f64(3600.0 * hours).ok());
+        self.deadline = hours.and_then(|hours| Instant::now().checked_add(hours));
         let threads = self.options.jobs.max(1) * self.options.threads.max(1);
         let shared = Shared::new((listener, stop), threads);
         self.announce(listener);
@@ -205,7 +206,12 @@ impl<E: Experiment> AutoDistillation<E> {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build();
         let pool = pool.map_err(|source| Error::Threads { threads, source })?;
         while !shared.stop.load(Ordering::Relaxed) {
-            let Some(trial) = self.model_arch_proposition()? else { break };
+            let Some(trial) = self.model_arch_proposition()? else {
+                if let Some(reason) = self.memory().ended.take() {
+                    shared.listener.hear(&RunEvent::Note(reason));
+                }
+                break;
+            };
             let outcome = pool.install(|| self.train_evaluate(&trial, shared))?;
             let Some(outcome) = outcome else { break };
             if let Outcome::Pruned(early) = outcome {
@@ -233,6 +239,9 @@ impl<E: Experiment> AutoDistillation<E> {
         let mut memory = self.memory();
         if let Some(trial) = memory.interrupted.pop_front() {
             return Ok(Some(trial));
+        }
+        if memory.is_over(self)? {
+            return Ok(None);
         }
         let remaining = self.config.max_trials.saturating_sub(memory.study.trials.len() as u32);
         let number = memory.study.next_number();
@@ -367,20 +376,6 @@ impl<E: Experiment> AutoDistillation<E> {
 
     fn memory(&self) -> MutexGuard<'_, Memory> {
         self.memory.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Memory {
-    /// A pruned trial as one that goes on.
-    fn revive(&mut self, number: u32) -> Result<Option<Trial>, Error> {
-        if let Some(store) = &mut self.store {
-            store.reopen_trial(number)?;
-        }
-        let trial = self.study.trials.iter_mut().find(|trial| trial.number == number);
-        Ok(trial.map(|trial| {
-            trial.outcome = None;
-            trial.clone()
-        }))
     }
 }
 

@@ -5,6 +5,7 @@ mod stages;
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use autodistillation_distillation::comparison::Alignment;
 use autodistillation_distillation::{CriterionConfig, LayerMapping, LossKind, Network, OriginLoss, Stage};
@@ -14,6 +15,7 @@ use burn::tensor::Device;
 use serde::Serialize;
 
 use crate::Error;
+use crate::event::RunListener;
 use crate::experiment::{BuiltInExperiment, Experiment, Start};
 use crate::materials::Materials;
 use crate::plan::{Plan, TeacherPlan};
@@ -68,7 +70,8 @@ pub struct StageCheck {
 /// Every problem of teacher, data, space and mappings that can be found.
 pub fn check(plan: Plan, cache: Option<&CacheSettings>) -> Result<CheckReport, Error> {
     let is_untrained = matches!(plan.teacher, TeacherPlan::FineTuned { .. });
-    let (experiment, _folder) = untrained(plan)?;
+    let quiet = (|_: &crate::RunEvent| {}, AtomicBool::new(false));
+    let (experiment, _folder) = untrained(plan, (&quiet.0, &quiet.1))?;
     let mut result = report(experiment, cache)?;
     if is_untrained {
         let note = "the teacher is trained when the run begins; a random one of its shape was checked";
@@ -82,22 +85,24 @@ pub fn check(plan: Plan, cache: Option<&CacheSettings>) -> Result<CheckReport, E
 ///
 /// # Errors
 ///
-/// An unusable teacher or data set.
-pub fn untrained(mut plan: Plan) -> Result<(BuiltInExperiment, tempfile::TempDir), Error> {
-    let folder = tempfile::tempdir().map_err(|source| Error::File {
-        action: "make a folder in",
-        path: std::env::temp_dir(),
-        source,
-    })?;
+/// An unusable teacher or data set, or a stop.
+pub(crate) fn untrained(
+    mut plan: Plan,
+    (listener, stop): (&dyn RunListener, &AtomicBool),
+) -> Result<(BuiltInExperiment, Option<tempfile::TempDir>), Error> {
     if let TeacherPlan::FineTuned { steps, .. } = &mut plan.teacher {
         *steps = 0;
-        let quiet = (&|_: &crate::RunEvent| {}, &std::sync::atomic::AtomicBool::new(false));
-        let prepared = crate::run::prepare(plan, folder.path(), None, (&quiet.0, quiet.1))?;
-        return Ok((prepared, folder));
+        let folder = tempfile::tempdir().map_err(|source| Error::File {
+            action: "make a folder in",
+            path: std::env::temp_dir(),
+            source,
+        })?;
+        let prepared = crate::run::prepare(plan, folder.path(), None, (listener, stop))?;
+        return Ok((prepared, Some(folder)));
     }
     let device = plan.training.device.open()?;
     let materials = Materials::gather(&plan, None, &device)?;
-    Ok((BuiltInExperiment::new(plan, materials, device, None), folder))
+    Ok((BuiltInExperiment::new(plan, materials, device, None), None))
 }
 
 fn report(experiment: BuiltInExperiment, cache: Option<&CacheSettings>) -> Result<CheckReport, Error> {

@@ -124,6 +124,14 @@ pub enum Error {
         /// Each with its choices.
         open: Vec<String>,
     },
+    /// A teacher that answers with NaN.
+    #[error("the loss of the teacher in `{}` is {loss} on the first validation examples: its weights are broken", path.display())]
+    BrokenTeacher {
+        /// Its folder.
+        path: PathBuf,
+        /// Its loss.
+        loss: f64,
+    },
     /// A trained student that answers with NaN.
     #[error("the loss of the trained student is {loss}: lower the learning rate or clip the gradients")]
     Diverged {

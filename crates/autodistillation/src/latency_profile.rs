@@ -8,7 +8,7 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use autodistillation_models::{Bert, BertConfig};
-use autodistillation_search::{Architecture, SearchSpace};
+use autodistillation_search::Architecture;
 use serde::{Deserialize, Serialize};
 
 use crate::event::{RunEvent, RunListener};
@@ -48,15 +48,17 @@ pub struct LatencyProfile {
     pub latencies: BTreeMap<String, LatencyPercentiles>,
 }
 
-/// What the time of a call depends on: `bert, 4 layers, hidden 128, 2 heads, feed-forward 512, gelu, 2 outputs`.
+/// What the time of a call depends on: `bert, 4 layers, hidden 128, 2 heads, feed-forward 512, gelu, 512 positions,
+/// 2 outputs`.
 pub fn shape(config: &BertConfig) -> String {
     format!(
-        "bert, {} layers, hidden {}, {} heads, feed-forward {}, {}, {} outputs",
+        "bert, {} layers, hidden {}, {} heads, feed-forward {}, {}, {} positions, {} outputs",
         config.num_hidden_layers,
         config.hidden_size,
         config.num_attention_heads,
         config.intermediate_size,
         config.hidden_act.name(),
+        config.max_position_embeddings,
         config.num_labels(),
     )
 }
@@ -91,7 +93,10 @@ impl LatencyProfile {
         }
         Err(Error::Profile {
             path: path.to_owned(),
-            problem: format!("it has layout {}, this version reads {FORMAT}", profile.format),
+            problem: format!(
+                "it has layout {}, this version reads {FORMAT}: measure again with this version's `profile`",
+                profile.format
+            ),
         })
     }
 
@@ -120,7 +125,9 @@ impl LatencyProfile {
             return Ok(());
         }
         let (theirs, ours) = (self.settings.describe(), settings.describe());
-        let problem = format!("it was measured with {theirs}; the config asks for {ours}");
+        let problem = format!(
+            "it was measured with {theirs}, the students with {ours}: measure it again for that config"
+        );
         Err(Error::Profile { path: path.to_owned(), problem })
     }
 
@@ -145,30 +152,39 @@ impl LatencyProfile {
         Err(Error::Profile { path: path.to_owned(), problem })
     }
 
-    /// With the shapes of `configs` measured now, while nothing else computes.
+    /// With the shapes of `networks` measured now, while nothing else computes.
     fn measured(
         mut self,
         experiment: &BuiltInExperiment,
-        configs: Vec<BertConfig>,
+        networks: Vec<BertConfig>,
         stop: &AtomicBool,
     ) -> Result<Self, Error> {
-        let configs: BTreeMap<String, BertConfig> =
-            configs.into_iter().map(|config| (shape(&config), config)).collect();
-        for (shape, config) in (0..ROUNDS).flat_map(|_| &configs) {
+        for config in (0..ROUNDS).flat_map(|_| &networks) {
             if stop.load(Ordering::Relaxed) {
                 return Err(Error::Stopped);
             }
             let network = Bert::random(config.clone(), 0, experiment.device());
             let measured = latency(&network, &experiment.plan().evaluation.latency)?;
-            if self.latencies.get(shape).is_none_or(|known| measured.p50 < known.p50) {
-                self.latencies.insert(shape.clone(), measured);
+            if self.get(config).is_none_or(|known| measured.p50 < known.p50) {
+                self.latencies.insert(shape(config), measured);
             }
         }
         Ok(self)
     }
 }
 
-/// The latencies that a search knows before its first trial: those of `other_device`'s file, or measured now on this
+/// Where the latencies of a run come from.
+#[derive(Clone, Copy, Debug)]
+pub struct ProfileSource<'a> {
+    /// The file of another device.
+    pub other_device: Option<&'a Path>,
+    /// The run's folder.
+    pub folder: &'a Path,
+    /// Whether the run has trials already.
+    pub has_begun: bool,
+}
+
+/// The latencies that a search knows before its first trial: those of another device's file, or measured now on this
 /// machine; kept in the run's folder, where a resumed run finds them. `None` for a search that does not ask for
 /// latency, or has far more shapes than trials and learns it from them.
 ///
@@ -177,63 +193,75 @@ impl LatencyProfile {
 /// A profile of other settings, one that lacks a shape, one that is not the one that the run began with; a stop.
 pub fn before_search(
     experiment: &BuiltInExperiment,
-    (other_device, folder): (Option<&Path>, &Path),
+    source: ProfileSource<'_>,
     (listener, stop): (&dyn RunListener, &AtomicBool),
 ) -> Result<Option<LatencyProfile>, Error> {
     let plan = experiment.plan();
-    let Some(search) = plan.search.as_ref().filter(|search| asks_for_latency(search)) else {
-        return Ok(None);
-    };
-    let configs = students(experiment, &search.space);
+    let Some(search) = &plan.search else { return Ok(None) };
     let own = LatencyProfile::of_this_machine(&plan.evaluation.latency, plan.training.device);
-    let kept = folder.join(FILE);
-    if let Some(path) = other_device {
-        let profile = LatencyProfile::load(path)?;
-        let teacher = experiment.materials().teacher.config().clone();
-        let networks: Vec<BertConfig> = configs.iter().cloned().chain([teacher]).collect();
-        profile.require_settings(&own.settings, path)?;
-        profile.require_shapes(&networks, path)?;
-        if kept.is_file() && LatencyProfile::load(&kept)? != profile {
-            let problem = "the run began with other latencies: leave `--latency-profile` out, or choose another `--output`";
-            return Err(Error::Profile { path: path.to_owned(), problem: problem.to_owned() });
+    let kept = source.folder.join(FILE);
+    let given = source.other_device.or(Some(kept.as_path()).filter(|kept| kept.is_file()));
+    if let Some(path) = given {
+        if source.has_begun {
+            require_same(path, source.folder)?;
         }
+        let profile = LatencyProfile::load(path)?;
+        profile.require_settings(&own.settings, path)?;
+        profile.require_shapes(&networks(experiment, search, path)?, path)?;
         profile.save(&kept)?;
         return Ok(Some(profile));
     }
-    if kept.is_file() {
-        return Ok(Some(LatencyProfile::load(&kept)?));
-    }
-    let most = SHAPES_PER_TRIAL * search.max_trials as usize;
-    if configs.len() > most || search.space.size() > MOST_POINTS {
+    if source.has_begun || !asks_for_latency(search) || search.space.size() > MOST_POINTS {
         return Ok(None);
     }
-    listener.hear(&RunEvent::Phase(format!("measuring the latency of {} students", configs.len())));
-    let teacher = experiment.materials().teacher.config().clone();
-    let profile = own.measured(experiment, configs.into_iter().chain([teacher]).collect(), stop)?;
+    let networks = networks(experiment, search, &kept)?;
+    if networks.len() > SHAPES_PER_TRIAL * search.max_trials as usize {
+        return Ok(None);
+    }
+    listener.hear(&RunEvent::Phase(format!("measuring the latency of {} networks", networks.len())));
+    let profile = own.measured(experiment, networks, stop)?;
     profile.save(&kept)?;
     Ok(Some(profile))
+}
+
+/// Refuses the profile at `path` for the run in `folder`, which has trials, unless it is the one that they were measured
+/// with.
+///
+/// # Errors
+///
+/// [`Error::Profile`]
+pub fn require_same(path: &Path, folder: &Path) -> Result<(), Error> {
+    let kept = folder.join(FILE);
+    if kept.is_file() && LatencyProfile::load(&kept)? == LatencyProfile::load(path)? {
+        return Ok(());
+    }
+    let problem = "the run began with other latencies: leave `--latency-profile` out, choose another `--output`, or rank the \
+                   finished run again with `pareto RUN --latency-profile`";
+    Err(Error::Profile { path: path.to_owned(), problem: problem.to_owned() })
 }
 
 /// The latencies of every student that the plan's search may build, and of the teacher, measured on this machine.
 ///
 /// # Errors
 ///
-/// An unusable teacher or data set, a space without a point, a file that cannot be written, or a stop.
+/// An unusable teacher or data set, a space that is too large, a file that cannot be written, or a stop.
 pub fn profile(
     plan: Plan,
     output: &Path,
     (listener, stop): (&dyn RunListener, &AtomicBool),
 ) -> Result<LatencyProfile, Error> {
-    let (experiment, _folder) = crate::check::untrained(plan)?;
-    let plan = experiment.plan();
-    let mut configs = match &plan.search {
-        Some(search) => students(&experiment, &search.space),
-        None => vec![experiment.student_config(&Architecture::default())?],
-    };
-    configs.push(experiment.materials().teacher.config().clone());
-    listener.hear(&RunEvent::Phase(format!("measuring the latency of {} networks", configs.len())));
     let own = LatencyProfile::of_this_machine(&plan.evaluation.latency, plan.training.device);
-    let profile = own.measured(&experiment, configs, stop)?;
+    own.save(output)?; // Better now than after everything is measured.
+    let (experiment, _folder) = crate::check::untrained(plan, (listener, stop))?;
+    let networks = match &experiment.plan().search {
+        Some(search) => networks(&experiment, search, output)?,
+        None => {
+            let student = experiment.student_config(&Architecture::default())?;
+            vec![student, experiment.materials().teacher.config().clone()]
+        }
+    };
+    listener.hear(&RunEvent::Phase(format!("measuring the latency of {} networks", networks.len())));
+    let profile = own.measured(&experiment, networks, stop)?;
     profile.save(output)?;
     Ok(profile)
 }
@@ -245,8 +273,24 @@ fn asks_for_latency(search: &SearchPlan) -> bool {
         .any(|metric| metric.starts_with("latency"))
 }
 
-/// The config of every student that can be built, of the first [`MOST_POINTS`] points.
-fn students(experiment: &BuiltInExperiment, space: &SearchSpace) -> Vec<BertConfig> {
-    let points = (0..space.size().min(MOST_POINTS) as u64).filter_map(|point| space.architecture_at(point));
-    points.filter_map(|architecture| experiment.student_config(&architecture).ok()).collect()
+/// One config of every shape that a student can have, and the teacher's.
+fn networks(
+    experiment: &BuiltInExperiment,
+    search: &SearchPlan,
+    path: &Path,
+) -> Result<Vec<BertConfig>, Error> {
+    let space = &search.space;
+    if space.size() > MOST_POINTS {
+        let problem = format!(
+            "the search space has {} points, and a profile covers {MOST_POINTS} at most: leave out some choices",
+            space.size()
+        );
+        return Err(Error::Profile { path: path.to_owned(), problem });
+    }
+    let points = (0..space.size() as u64).filter_map(|point| space.architecture_at(point));
+    let students = points.filter_map(|architecture| experiment.student_config(&architecture).ok());
+    let teacher = experiment.materials().teacher.config().clone();
+    let shapes: BTreeMap<String, BertConfig> =
+        students.chain([teacher]).map(|config| (shape(&config), config)).collect();
+    Ok(shapes.into_values().collect())
 }

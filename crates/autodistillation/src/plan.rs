@@ -180,6 +180,25 @@ pub struct SearchPlan {
     pub constraints: Vec<Constraint>,
     /// Who gets regular distillation.
     pub pruning: Pruning,
+    /// When the search ends before its last trial.
+    #[serde(skip_serializing_if = "StopRules::are_none")]
+    pub stop: StopRules,
+}
+
+/// When a search ends before `max_trials`; trials in flight are finished.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
+pub struct StopRules {
+    /// Hours since the search began or went on; absent = no limit.
+    pub max_hours: Option<f64>,
+    /// The share by which the best further trial must be expected to enlarge the hypervolume; absent = any.
+    pub min_expected_gain: Option<f64>,
+}
+
+impl StopRules {
+    /// Whether there is no rule.
+    pub fn are_none(&self) -> bool {
+        *self == Self::default()
+    }
 }
 
 /// Who gets regular distillation.

@@ -87,10 +87,11 @@ fn require_measured(summary: &RunSummary, constraints: &[Constraint]) -> Result<
     }
 }
 
-/// The run's summary with its trials as they are now in the store.
 /// Puts the latencies of another device in place of the measured ones.
 fn move_to_device(summary: &mut RunSummary, folder: &Path, path: &Path) -> Result<(), Error> {
     let profile = LatencyProfile::load(path)?;
+    // The run's own bounds are bounds for the device that it measured on.
+    summary.study.constraints.retain(|bound| !bound.metric.starts_with("latency"));
     if let Some(settings) = &summary.environment.latency {
         profile.require_settings(settings, path)?;
     }
@@ -105,6 +106,7 @@ fn move_to_device(summary: &mut RunSummary, folder: &Path, path: &Path) -> Resul
     Ok(())
 }
 
+/// The run's summary with its trials as they are now in the store.
 fn current(folder: &Path) -> Result<RunSummary, Error> {
     let mut summary = read_summary(folder)?;
     let constraints = std::mem::take(&mut summary.study.constraints);

@@ -12,7 +12,7 @@ use crate::auto_distillation::{AutoDistillation, SearchOptions};
 use crate::event::{RunEvent, RunListener};
 use crate::experiment::BuiltInExperiment;
 use crate::files::{copy_folder, require_only, write, write_json};
-use crate::latency_profile;
+use crate::latency_profile::{self, ProfileSource};
 use crate::materials::Materials;
 use crate::plan::{Plan, SearchPlan};
 use crate::report::{self, RunSummary, TimeShare};
@@ -81,17 +81,25 @@ pub fn run(
     if let Some(summary) =
         earlier.as_ref().map(|store| finished(store, &search, &options.output)).transpose()?.flatten()
     {
+        if let Some(path) = &options.latency_profile {
+            latency_profile::require_same(path, &options.output)?;
+        }
         return Ok(RunResult { output: options.output.clone(), summary });
     }
     let started = Instant::now();
     let config =
         serde_json::to_value(&plan).map_err(|source| Error::Json { path: "plan.json".into(), source })?;
     let experiment = prepare(plan, &options.output, options.cache.as_ref(), (listener, stop))?;
+    experiment.try_teacher()?;
     // Nothing of the study is written before teacher and data are known to be usable.
     let store = earlier.map_or_else(|| StudyStore::open(&path, &definition), Ok)?;
     write(&options.output.join("config.yaml"), options.config_text.as_bytes())?;
     write_json(&options.output.join("plan.json"), &config)?;
-    let source = (options.latency_profile.as_deref(), options.output.as_path());
+    let source = ProfileSource {
+        other_device: options.latency_profile.as_deref(),
+        folder: &options.output,
+        has_begun: !store.load()?.trials.is_empty(),
+    };
     let latencies = latency_profile::before_search(&experiment, source, (listener, stop))?;
     let experiment = experiment.with_latencies(latencies);
     let prepared = started.elapsed().as_secs_f64();
@@ -100,7 +108,7 @@ pub fn run(
     if stop.load(Ordering::Relaxed) {
         return Err(Error::Stopped);
     }
-    listener.hear(&RunEvent::Phase("writing students and report".into()));
+    listener.hear(&RunEvent::Phase("evaluating the teacher, writing students and report".into()));
     let teacher_metrics = agent.experiment().teacher_metrics()?;
     let mut summary = summarise(agent.experiment(), agent.search_result(), &options.output, teacher_metrics)?;
     (summary.environment.jobs, summary.environment.threads_per_job) = jobs_and_threads(options);

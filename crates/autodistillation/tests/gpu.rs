@@ -1,6 +1,6 @@
 //! The same training on the CPU and through Vulkan. `scripts/test-gpu` builds and runs it.
 #![cfg(feature = "vulkan")]
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
 use std::path::Path;
 use std::sync::Mutex;
@@ -53,10 +53,7 @@ fn a_short_training_has_the_losses_of_the_cpu() {
     let device = [ComputeDevice::Vulkan(None), ComputeDevice::VulkanOnCpu]
         .into_iter()
         .find(|device| device.open().is_ok());
-    let Some(device) = device else {
-        println!("skipped: Vulkan finds neither a GPU nor a software driver here");
-        return;
-    };
+    let device = device.expect("Vulkan finds a GPU or a software driver: scripts/test-gpu installs one");
     let (cpu, gpu) = (lesson(ComputeDevice::Flex), lesson(device));
     assert_eq!(cpu.0.len(), gpu.0.len());
     for (step, (cpu, gpu)) in cpu.0.iter().zip(&gpu.0).enumerate() {

@@ -5,8 +5,9 @@ use std::path::Path;
 use std::sync::atomic::AtomicBool;
 
 use autodistillation::latency_profile::{self, FILE, LatencyProfile};
-use autodistillation::run::{RunOptions, RunResult, run};
-use autodistillation::{Error, Plan, RunEvent, repick};
+use autodistillation::run::{RunOptions, RunResult, prepare, run};
+use autodistillation::search::FeasibleSpace;
+use autodistillation::{Error, Experiment, Plan, RunEvent, repick};
 
 const CONFIG: &str = "
 model: {name: tiny, framework: pytorch}
@@ -69,9 +70,19 @@ fn a_search_knows_the_latencies_that_it_reports() {
     let result = search(folder.path(), None).unwrap();
     let profile = LatencyProfile::load(&folder.path().join(FILE)).unwrap();
     assert_eq!(profile.latencies.len(), 3, "two students and the teacher: {:?}", profile.latencies.keys());
-    let known: Vec<f64> = profile.latencies.values().map(|latency| latency.p50).collect();
-    assert!(latencies(&result).iter().all(|latency| known.contains(latency)));
+    let of = |width: u32| {
+        let width = format!("hidden {width},");
+        profile.latencies.iter().find(|(shape, _)| shape.contains(&width)).unwrap().1.p50
+    };
+    assert_eq!(latencies(&result), [of(8), of(12)]);
     assert_eq!(result.summary.environment.latency_machine, None);
+
+    let again = tempfile::tempdir().unwrap();
+    let experiment = prepare(plan(), again.path(), None, (&NOBODY, &GO_ON)).unwrap();
+    let space = experiment.plan().search.as_ref().unwrap().space.clone();
+    let experiment = experiment.with_latencies(Some(profile.clone()));
+    let goals = experiment.known_goals(&FeasibleSpace::new(space, |_| Ok(())));
+    assert_eq!(goals.values("latency").unwrap(), [of(8), of(12)], "the advisor has them before any trial");
 }
 
 #[test]
@@ -80,7 +91,7 @@ fn a_search_can_choose_for_another_device() {
     let (path, _) = other_device(folder.path());
     let result = search(&folder.path().join("run"), Some(&path)).unwrap();
     assert_eq!(latencies(&result), [100.0, 1.0]);
-    assert_eq!(result.summary.environment.latency_machine.as_deref(), Some("another machine"));
+    assert_eq!(result.summary.environment.latency_machine.as_deref(), Some("another machine, flex"));
 }
 
 #[test]
@@ -114,7 +125,11 @@ fn a_profile_that_does_not_fit_is_refused_with_what_to_do() {
     profile.save(&path).unwrap();
     let begun = folder.path().join("begun");
     search(&begun, None).unwrap();
-    std::fs::remove_file(begun.join("report.html")).unwrap();
-    let other = search(&begun, Some(&path)).unwrap_err().to_string();
-    assert!(other.contains("began with other latencies"), "{other}");
+    for unfinished in [false, true] {
+        if unfinished {
+            std::fs::remove_file(begun.join("report.html")).unwrap();
+        }
+        let other = search(&begun, Some(&path)).unwrap_err().to_string();
+        assert!(other.contains("began with other latencies"), "{other}");
+    }
 }

@@ -4,6 +4,7 @@ use super::*;
 use crate::MockExperiment;
 use crate::config::SearchConfig;
 use crate::experiment::Closures;
+use crate::plan::StopRules;
 use std::path::Path;
 
 fn config(algorithm: &str, max_trials: u32) -> SearchPlan {
@@ -101,4 +102,41 @@ fn a_space_without_a_feasible_point_says_why() {
     let plan = SearchConfig::parse(text, Path::new(".")).unwrap().search;
     let error = AutoDistillation::new(plan, dividing()).search_loop().unwrap_err();
     assert!(error.to_string().contains("num_attention_heads does not divide hidden_size"), "{error}");
+}
+
+/// The plan of a space of 60 points with these stop rules, what became of it, and what was told.
+fn stopped(rules: StopRules) -> (usize, Vec<String>) {
+    let widths: Vec<String> = (1..=30).map(|width| (8 * width).to_string()).collect();
+    let text = format!(
+        "auto_distillation:\n  search:\n    search_space: {{hidden_size: [{}], num_attention_heads: [2, 4]}}\n    \
+         metrics: [accuracy, latency]\n    max_trials: 60\n    seed: 7\n",
+        widths.join(", ")
+    );
+    let plan = SearchConfig::parse(&text, Path::new(".")).unwrap().search;
+    let mut agent = AutoDistillation::new(SearchPlan { stop: rules, ..plan }, MockExperiment::default());
+    let notes = Mutex::new(Vec::new());
+    let listener = |event: &RunEvent| {
+        if let RunEvent::Note(note) = event {
+            notes.lock().unwrap().push(note.clone());
+        }
+    };
+    agent.search_with(&listener, &AtomicBool::new(false)).unwrap();
+    (agent.search_result().trials.len(), notes.into_inner().unwrap())
+}
+
+#[test]
+fn a_search_ends_when_little_more_is_expected() {
+    let (trials, notes) = stopped(StopRules { min_expected_gain: Some(0.01), max_hours: None });
+    assert!((4..60).contains(&trials), "{trials} trials");
+    assert!(notes.iter().filter(|note| note.contains("min_expected_gain")).count() == 1, "{notes:?}");
+    let (patient, _) = stopped(StopRules { min_expected_gain: Some(1e-4), max_hours: None });
+    assert!(patient > trials, "{patient} trials for a hundredth of the gain, {trials} before");
+}
+
+#[test]
+fn a_search_ends_when_its_time_is_over() {
+    let (trials, notes) = stopped(StopRules { max_hours: Some(1e-12), min_expected_gain: None });
+    assert_eq!(trials, 0);
+    assert!(notes[0].contains("max_hours"), "{notes:?}");
+    assert_eq!(stopped(StopRules { max_hours: Some(1e300), min_expected_gain: None }).0, 60);
 }

@@ -7,7 +7,7 @@ use super::families::Family;
 use super::goals::{MetricNames, constraints, goals};
 use super::node::Value;
 use super::problem::Problem;
-use crate::plan::{Pruning, SearchPlan};
+use crate::plan::{Pruning, SearchPlan, StopRules};
 
 /// Who builds and measures the students decides what a search may name.
 pub(super) struct Vocabulary {
@@ -34,6 +34,10 @@ pub(super) fn search(cursor: &Cursor<'_>, vocabulary: &Vocabulary) -> Option<Sea
     let pruning = table.take("pruning").map_or(Some(Pruning::None), |name| {
         name.word("a way of pruning", &[("auto", Pruning::Auto), ("none", Pruning::None)])
     });
+    let stop = StopRules {
+        max_hours: table.take("max_hours").and_then(|hours| hours.positive()),
+        min_expected_gain: table.take("min_expected_gain").and_then(|share| share.positive()),
+    };
     table.finish();
     Some(SearchPlan {
         space: space?,
@@ -43,6 +47,7 @@ pub(super) fn search(cursor: &Cursor<'_>, vocabulary: &Vocabulary) -> Option<Sea
         seed: seed?,
         constraints: constraints?,
         pruning: pruning?,
+        stop,
     })
 }
 

@@ -265,8 +265,11 @@ impl Experiment for BuiltInExperiment {
         self.known_before_training(feasible)
     }
 
-    /// The teacher's quality.
+    /// The teacher's quality, unless others wait for a quiet moment to measure latencies in.
     fn meanwhile(&self, shared: &Shared<'_>) {
+        if self.latencies.is_none() {
+            return;
+        }
         let _working = shared.working();
         let _ = self.teacher_quality(); // A failure comes again when the run asks for it.
     }
@@ -305,7 +308,8 @@ impl Experiment for BuiltInExperiment {
         self.teach(Pupil { network: student.network.compute_in(arithmetic), ..student }, trial)
     }
 
-    /// Measures the saved weights, so that the metrics are those of the files that are handed over.
+    /// Measures the saved weights, so that the quality is that of the files that are handed over. The latency of their
+    /// shape may be known already.
     fn evaluate(&self, student: Pupil, trial: &TrialContext<'_>) -> Result<Metrics, TrialError> {
         let network = match trial.folder {
             Some(folder) => self.hand_over(&student, folder).map_err(TrialError::failed)?,

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use autodistillation_distillation::{ExampleSet, evaluate};
 use autodistillation_models::{Bert, BertConfig, cost, student_config};
 use autodistillation_search::{Architecture, FeasibleSpace, KnownGoals, Metrics};
 use serde_json::Value;
@@ -10,7 +11,10 @@ use crate::experiment::TrialContext;
 use crate::experiment::built_in::{BuiltInExperiment, Pupil, write_metrics};
 use crate::latency_profile::LatencyProfile;
 use crate::measurement;
-use crate::report::{LatencyPercentiles, Machine};
+use crate::report::LatencyPercentiles;
+
+/// Validation examples that a teacher is tried on before the search.
+const TRIED_EXAMPLES: usize = 16;
 
 impl BuiltInExperiment {
     /// The same with latencies that are known before training.
@@ -20,10 +24,12 @@ impl BuiltInExperiment {
         self
     }
 
-    /// The machine whose latencies count, if it is another one.
-    pub fn latency_machine(&self) -> Option<&str> {
-        let machine = &self.latencies.as_ref()?.machine;
-        (*machine != Machine::gather().describe()).then_some(machine)
+    /// The machine and device whose latencies count, if they are not those that train.
+    pub fn latency_machine(&self) -> Option<String> {
+        let known = self.latencies.as_ref()?;
+        let own = LatencyProfile::of_this_machine(&self.plan.evaluation.latency, self.plan.training.device);
+        let is_own = (&known.machine, &known.device) == (&own.machine, &own.device);
+        (!is_own).then(|| format!("{}, {}", known.machine, known.device))
     }
 
     /// The quality on the validation set and the costs, before the regular stages.
@@ -35,10 +41,32 @@ impl BuiltInExperiment {
         let plan = &self.plan.evaluation;
         let mut metrics = measurement::validation_quality(&pupil.network, &self.materials.sets, plan)?;
         metrics.extend(measurement::costs(pupil.network.config(), plan.latency.length));
+        let latency = self.latencies.as_ref().and_then(|latencies| latencies.get(pupil.network.config()));
+        metrics.extend(latency.into_iter().flat_map(measurement::latency_metrics));
         if let Some(folder) = trial.folder {
             write_metrics(folder, &metrics, &pupil.finished)?;
         }
         Ok(metrics)
+    }
+
+    /// Asks the teacher about a few validation examples, so that one that cannot answer ends a run before its first trial.
+    ///
+    /// # Errors
+    ///
+    /// A validation set that cannot be evaluated, or [`BrokenTeacher`](crate::Error::BrokenTeacher).
+    pub fn try_teacher(&self) -> Result<(), crate::Error> {
+        let (materials, plan) = (&self.materials, &self.plan.evaluation);
+        let all = &materials.sets.validation;
+        let few = ExampleSet {
+            examples: all.examples.iter().take(TRIED_EXAMPLES).cloned().collect(),
+            padding_id: all.padding_id,
+        };
+        match evaluate(&materials.teacher, &few, plan.batch_size)?.loss {
+            Some(loss) if !loss.is_finite() => {
+                Err(crate::Error::BrokenTeacher { path: materials.teacher_folder.clone(), loss })
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Every metric of the teacher.

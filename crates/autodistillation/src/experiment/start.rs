@@ -130,10 +130,9 @@ impl BuiltInExperiment {
 
 /// What a flash stage trains, and the stage after it; `None` if it is none or trains no encoder layer.
 pub(super) fn trained(stage: &Stage, next: Option<&Stage>, stack: &LayerStack) -> Option<Trained> {
-    let modules = stage.block.modules();
-    let lowest = modules.iter().map(|module| stack.index(module).unwrap_or(0)).min()?;
-    let block = flash_layer(stage, stack)?;
-    let goes_on = next.and_then(|next| flash_layer(next, stack)).is_some_and(|next| next > block);
+    let (lowest, block) = flash_layers(stage, stack)?;
+    // A block that no stage trains next would keep expecting what the ones before it gave.
+    let goes_on = next.and_then(|next| flash_layers(next, stack)).is_some_and(|(next, _)| next == block + 1);
     Some(Trained { lowest, block, goes_on })
 }
 
@@ -142,8 +141,9 @@ fn output_of(stack: &LayerStack, path: &LayerPath) -> Option<usize> {
     stack.index(path.module.strip_suffix(".output")?)
 }
 
-/// The highest layer that a flash stage trains.
-fn flash_layer(stage: &Stage, stack: &LayerStack) -> Option<usize> {
-    let layers = stage.block.modules().iter().filter_map(|module| stack.index(module));
-    layers.max().filter(|_| stage.kind == StageKind::Flash)
+/// The lowest and the highest layer that a flash stage trains; what is no encoder layer lies below all of them.
+fn flash_layers(stage: &Stage, stack: &LayerStack) -> Option<(usize, usize)> {
+    let modules = || stage.block.modules().iter().map(|module| stack.index(module));
+    let highest = modules().flatten().max().filter(|_| stage.kind == StageKind::Flash)?;
+    Some((modules().map(Option::unwrap_or_default).min()?, highest))
 }

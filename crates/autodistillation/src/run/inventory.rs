@@ -198,7 +198,7 @@ fn environment(experiment: &BuiltInExperiment) -> Environment {
     let (plan, latency) = (experiment.plan(), experiment.plan().evaluation.latency);
     let mut environment = Environment::gather();
     environment.device = device(plan);
-    environment.latency_machine = experiment.latency_machine().map(str::to_owned);
+    environment.latency_machine = experiment.latency_machine();
     environment.threads_per_job = 1;
     environment.versions.insert("burn".to_owned(), "0.22.1".to_owned());
     environment.seeds.insert("study".to_owned(), plan.seed);

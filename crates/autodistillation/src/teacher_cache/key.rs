@@ -27,6 +27,7 @@ impl TeacherHash {
             precision(teacher),
             std::env::consts::ARCH,
             instruction_set(),
+            &format!("{:?}", teacher.device()),
             &teacher.config().to_json().to_string(),
         ] {
             add(&mut hasher, part.as_bytes());

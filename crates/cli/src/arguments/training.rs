@@ -60,7 +60,7 @@ pub struct RunArguments {
     /// Where networks compute: flex (the CPU), vulkan, vulkan:1
     #[arg(long, default_value = "flex")]
     pub device: ComputeDevice,
-    /// Numbers that students' matrix products are computed in: auto, f32 or bf16
+    /// Numbers that matrix products are computed in: auto, f32 or bf16
     #[arg(long, value_name = "NUMBERS", default_value = "auto")]
     pub precision: TrainingPrecision,
     /// Seed of everything random, in place of the config's

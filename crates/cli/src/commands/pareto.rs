@@ -11,7 +11,14 @@ use crate::terminal::{show, show_json};
 pub fn pareto(arguments: &ParetoArguments) -> Result<()> {
     let other_device = arguments.latency_profile.as_deref();
     let file = repick::pareto(&arguments.run, &constraints(arguments)?, other_device)?;
-    if arguments.json { show_json(&file) } else { show(&pareto_table(&file)) }
+    if arguments.json {
+        return show_json(&file);
+    }
+    show(&pareto_table(&file))?;
+    match other_device {
+        Some(path) => show(&format!("Latencies of {}\n", path.display())),
+        None => Ok(()),
+    }
 }
 
 fn constraints(arguments: &ParetoArguments) -> Result<Vec<Constraint>> {

@@ -3,8 +3,8 @@
 use crate::workplace::Workplace;
 
 const COMMANDS: [&str; 12] = [
-    "run", "check", "finetune", "distill", "evaluate", "predict", "layers", "pareto", "export", "report",
-    "bench", "init",
+    "run", "check", "finetune", "distill", "evaluate", "predict", "layers", "profile", "pareto", "export",
+    "report", "bench", "init",
 ];
 
 #[test]

@@ -36,7 +36,7 @@ pub struct Progress {
 }
 
 /// A layer's position in the teacher with the name that it was asked for by.
-type Tapped = (LayerPath, usize);
+pub(super) type Tapped = (LayerPath, usize);
 
 impl<'a, T: Network> Answers<'a, T> {
     pub(super) fn new(teacher: &'a Teacher<T>, notebook: &'a Notebook, set: &'a ExampleSet) -> Self {
@@ -96,7 +96,7 @@ impl<'a, T: Network> Answers<'a, T> {
     ///
     /// A network may cut its last layer short where only the vectors above it are wanted, and that changes their
     /// rounding. So they come from a pass of their own, whatever else is tapped.
-    fn passes(&self, taps: &Taps) -> Vec<Vec<Tapped>> {
+    pub(super) fn passes(&self, taps: &Taps) -> Vec<Vec<Tapped>> {
         let known = taps.paths().filter_map(|path| Some((path.clone(), self.teacher.position(path)?)));
         let is_vectors = |tapped: &Tapped| matches!(self.layer(tapped.1).shape, Shape::Vectors { .. });
         let (vectors, others): (Vec<Tapped>, Vec<Tapped>) = known.partition(is_vectors);
@@ -137,7 +137,7 @@ impl<'a, T: Network> Answers<'a, T> {
     }
 
     /// Takes rows out of `queue` that nobody else answers: a group for each thread, or fewer if there are no more.
-    fn claim(&self, queue: &mut Vec<u32>, layers: &[Tapped]) -> (Vec<Claim<'a>>, Vec<u32>) {
+    pub(super) fn claim(&self, queue: &mut Vec<u32>, layers: &[Tapped]) -> (Vec<Claim<'a>>, Vec<u32>) {
         let positions: Vec<usize> = layers.iter().map(|(_, layer)| *layer).collect();
         let threads = rayon::current_num_threads().max(1);
         let (mut claims, mut taken, mut left_over, mut seen) = (Vec::new(), Vec::new(), Vec::new(), 0);

@@ -1,9 +1,8 @@
 //! What a teacher says is asked once, whoever asks, and is put together without padding.
 
 use std::ops::ControlFlow;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Condvar, Mutex};
-use std::time::Duration;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use burn::module::{Module, Param};
 use burn::tensor::{Device, Tensor};
@@ -19,31 +18,8 @@ struct Toy {
     passes: Passes,
 }
 
-/// Passes that were begun, and a place where one of them waits for a second one.
 #[derive(Clone, Debug, Default)]
-struct Passes(Arc<AtomicUsize>, Option<Arc<Meeting>>);
-
-/// Whether two passes ever ran at the same time.
-#[derive(Debug, Default)]
-struct Meeting {
-    inside: Mutex<usize>,
-    changed: Condvar,
-    happened: AtomicBool,
-}
-
-impl Meeting {
-    /// Stays until somebody else comes, or has come before, for a second at most.
-    fn attend(&self) {
-        let mut inside = self.inside.lock().unwrap();
-        *inside += 1;
-        if *inside > 1 {
-            self.happened.store(true, Ordering::Relaxed);
-            self.changed.notify_all();
-        }
-        let alone = |_: &mut usize| !self.happened.load(Ordering::Relaxed);
-        *self.changed.wait_timeout_while(inside, Duration::from_secs(1), alone).unwrap().0 -= 1;
-    }
-}
+struct Passes(Arc<AtomicUsize>);
 
 impl Passes {
     fn count(&self) -> usize {
@@ -60,9 +36,6 @@ fn toy() -> (Toy, Passes) {
 impl Network for Toy {
     fn forward(&self, batch: &Batch, taps: &Taps, _mode: Mode) -> Features {
         self.passes.0.fetch_add(1, Ordering::Relaxed);
-        if let Some(meeting) = &self.passes.1 {
-            meeting.attend();
-        }
         let [size, length] = batch.ids.dims();
         let ids = batch.ids.clone().float() * self.scale.val().reshape([1, 1]);
         let mut features = Features::new();
@@ -208,22 +181,21 @@ fn students_side_by_side_share_the_work() {
 }
 
 #[test]
-fn nobody_stands_still_while_another_one_answers() {
-    let examples: Vec<Vec<u32>> = (1..20).map(|length| vec![1; length]).collect();
-    let examples: Vec<&[u32]> = examples.iter().map(Vec::as_slice).collect();
-    let set = set(&examples);
-    let meeting = Arc::new(Meeting::default());
-    let (mut network, _) = toy();
-    network.passes.1 = Some(Arc::clone(&meeting));
-    let teacher = Teacher::new(network, 1 << 20);
-    let ask = || {
-        let pool = rayon::ThreadPoolBuilder::new().num_threads(1).build().unwrap();
-        let answers = || teacher.answers(Part::Training, &set).prepare(0..19, &taps(&["maps"]), &mut quietly);
-        assert!(pool.install(answers).is_continue());
-    };
-    std::thread::scope(|scope| {
-        scope.spawn(ask);
-        scope.spawn(ask);
+fn an_asker_goes_on_to_the_next_questions_while_another_one_answers_the_first() {
+    let set = set(&[&[1], &[1, 2], &[1, 2, 3]]);
+    let teacher = Teacher::new(toy().0, 1 << 20);
+    let alone = rayon::ThreadPoolBuilder::new().num_threads(1).build().unwrap();
+    alone.install(|| {
+        let answers = teacher.answers(Part::Training, &set);
+        let layers = answers.passes(&taps(&["maps"])).remove(0);
+        let _of_another = teacher.training.claims.take(&[layers[0].1], &[0]);
+        let mut queue = vec![0, 1, 2];
+        let (_second, taken) = answers.claim(&mut queue, &layers);
+        assert_eq!((taken, &queue), (vec![1], &vec![0, 2]));
+        let (_third, taken) = answers.claim(&mut queue, &layers);
+        assert_eq!((taken, &queue), (vec![2], &vec![0]));
+        let (claims, taken) = answers.claim(&mut queue, &layers);
+        assert!(claims.is_empty() && taken.is_empty(), "now there is nothing to do but wait");
+        assert_eq!(queue, [0]);
     });
-    assert!(meeting.happened.load(Ordering::Relaxed), "one asker waited for the other's answers");
 }

@@ -1,7 +1,7 @@
 //! Watches the teacher on a sample: its states, batch by batch, and the sums that statistics are made of.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use autodistillation_distillation::{Batch, Feature, Features, LayerPath, Mode, Network, Taps};
 use burn::tensor::Tensor;
@@ -48,25 +48,54 @@ pub(super) struct Sums {
     pub(super) probed_tokens: f64,
 }
 
+/// The portions that were watched, added up in their order as soon as those before are there.
+#[derive(Default)]
+struct Seen {
+    sums: Sums,
+    observed: Vec<Observed>,
+    added: usize,
+    early: BTreeMap<usize, Sums>,
+}
+
+impl Seen {
+    fn add(&mut self, number: usize, (sums, observed): (Sums, Vec<Observed>)) {
+        self.observed.extend(observed);
+        self.early.insert(number, sums);
+        while let Some(sums) = self.early.remove(&self.added) {
+            self.sums.add(sums);
+            self.added += 1;
+        }
+    }
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 impl Watcher<'_> {
-    /// The teacher on every batch, in their order, `threads` at a time and each of them on one thread.
+    /// The teacher on every batch, in their order, on `threads` threads. All that one of them computes stays on it.
     pub(super) fn watch(&self, teacher: &Bert, batches: &[Batch], threads: usize) -> (Sums, Vec<Observed>) {
         let portion = |number: usize| {
             let places = (number..batches.len()).step_by(PORTIONS);
             (number, teacher.clone(), places.map(|place| (place, batches[place].clone())).collect::<Vec<_>>())
         };
         let queue: Mutex<VecDeque<_>> = Mutex::new((0..PORTIONS).map(portion).collect());
-        let next = || queue.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
-        let mut watched = on_threads(threads, || {
-            let portions = std::iter::from_fn(next);
-            portions.map(|(number, teacher, batches)| (number, self.portion(&teacher, batches))).collect()
+        let seen = Mutex::new(Seen::default());
+        let work = || {
+            while let Some((number, teacher, batches)) = locked(&queue).pop_front() {
+                let portion = self.portion(&teacher, batches);
+                locked(&seen).add(number, portion);
+            }
+        };
+        let alone = || match rayon::ThreadPoolBuilder::new().num_threads(1).build() {
+            Ok(pool) => pool.install(work),
+            Err(_) => work(), // The system has no thread to give: this one's own pool has to do.
+        };
+        std::thread::scope(|scope| {
+            (1..threads.min(PORTIONS)).for_each(|_| drop(scope.spawn(alone)));
+            alone();
         });
-        watched.sort_by_key(|(number, _)| *number);
-        let (mut sums, mut observed) = (Sums::default(), Vec::new());
-        for (_, (sum, of_portion)) in watched {
-            sums.add(sum);
-            observed.extend(of_portion);
-        }
+        let Seen { sums, mut observed, .. } = seen.into_inner().unwrap_or_else(PoisonError::into_inner);
         observed.sort_by_key(|observed| observed.place);
         (sums, observed)
     }
@@ -154,21 +183,4 @@ fn rows_at(features: &Features, path: &LayerPath) -> Option<Tensor<2>> {
         Some(Feature::Sequence(hidden)) => Some(rows(hidden)),
         _ => None,
     }
-}
-
-/// What `work` finds on each of `threads` threads. All that one of them computes stays on it.
-fn on_threads<T: Send>(threads: usize, work: impl Fn() -> Vec<T> + Sync) -> Vec<T> {
-    let alone = || match rayon::ThreadPoolBuilder::new().num_threads(1).build() {
-        Ok(pool) => pool.install(&work),
-        Err(_) => work(), // The system has no thread to give: this one's own pool has to do.
-    };
-    std::thread::scope(|scope| {
-        let others: Vec<_> = (1..threads).map(|_| scope.spawn(alone)).collect();
-        let own = alone();
-        let others = others.into_iter().flat_map(|other| match other.join() {
-            Ok(found) => found,
-            Err(panic) => std::panic::resume_unwind(panic),
-        });
-        own.into_iter().chain(others).collect()
-    })
 }

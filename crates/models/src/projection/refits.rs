@@ -28,7 +28,7 @@ pub struct Trained {
     pub lowest: usize,
     /// The highest block that was trained.
     pub block: usize,
-    /// Whether a block above it is trained next, and what lies above can wait until then.
+    /// Whether the block right above is trained next, and what lies above can wait until then.
     pub goes_on: bool,
 }
 
