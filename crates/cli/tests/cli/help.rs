@@ -2,7 +2,7 @@
 
 use crate::workplace::Workplace;
 
-const COMMANDS: [&str; 12] = [
+const COMMANDS: [&str; 13] = [
     "run", "check", "finetune", "distill", "evaluate", "predict", "layers", "profile", "pareto", "export",
     "report", "bench", "init",
 ];
