@@ -147,3 +147,47 @@ fn flash_layers(stage: &Stage, stack: &LayerStack) -> Option<(usize, usize)> {
     let highest = modules().flatten().max().filter(|_| stage.kind == StageKind::Flash)?;
     Some((modules().map(Option::unwrap_or_default).min()?, highest))
 }
+
+#[cfg(test)]
+mod tests {
+    use autodistillation_distillation::{Block, LossKind};
+
+    use super::*;
+
+    fn stage(kind: StageKind, modules: &[&str]) -> Stage {
+        let criterion = CriterionConfig::KnowledgeDistillation {
+            temperature: 1.0,
+            losses: [LossKind::CrossEntropy, LossKind::KullbackLeibler],
+            weights: [0.5, 0.5],
+        };
+        let block = Block::new(modules.iter().copied());
+        Stage { kind, block, criterion, steps: 1, learning_rate: 1e-3 }
+    }
+
+    /// What a stage of `own` modules has trained, followed by one of `next`.
+    fn followed(own: &[&str], next: &[&str]) -> Option<(usize, usize, bool)> {
+        let stack = LayerStack { prefix: "layer".to_owned(), layers: 4 };
+        let next = stage(StageKind::Flash, next);
+        let trained = trained(&stage(StageKind::Flash, own), Some(&next), &stack)?;
+        Some((trained.lowest, trained.block, trained.goes_on))
+    }
+
+    #[test]
+    fn what_lies_above_a_trained_block_waits_for_the_next_stage_only_if_that_trains_it() {
+        assert_eq!(followed(&["layer.0"], &["layer.1"]), Some((0, 0, true)));
+        assert_eq!(followed(&["layer.0"], &["layer.1", "layer.2"]), Some((0, 0, true)));
+        assert_eq!(followed(&["layer.0"], &["layer.2"]), Some((0, 0, false)), "nobody trains layer 1");
+        assert_eq!(followed(&["layer.1"], &["layer.1"]), Some((1, 1, false)));
+        assert_eq!(followed(&["layer.2"], &["layer.0"]), Some((2, 2, false)));
+        assert_eq!(followed(&["embeddings", "layer.2"], &["layer.3"]), Some((0, 2, true)));
+        assert_eq!(followed(&["embeddings"], &["layer.0"]), None);
+    }
+
+    #[test]
+    fn after_the_last_flash_stage_nothing_waits() {
+        let stack = LayerStack { prefix: "layer".to_owned(), layers: 4 };
+        let (flash, regular) = (stage(StageKind::Flash, &["layer.3"]), stage(StageKind::Regular, &[""]));
+        assert!(!trained(&flash, Some(&regular), &stack).unwrap().goes_on);
+        assert!(trained(&regular, None, &stack).is_none());
+    }
+}
