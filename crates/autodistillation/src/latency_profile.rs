@@ -251,7 +251,6 @@ pub fn profile(
     (listener, stop): (&dyn RunListener, &AtomicBool),
 ) -> Result<LatencyProfile, Error> {
     let own = LatencyProfile::of_this_machine(&plan.evaluation.latency, plan.training.device);
-    own.save(output)?; // Better now than after everything is measured.
     let (experiment, _folder) = crate::check::untrained(plan, (listener, stop))?;
     let networks = match &experiment.plan().search {
         Some(search) => networks(&experiment, search, output)?,
@@ -260,6 +259,9 @@ pub fn profile(
             vec![student, experiment.materials().teacher.config().clone()]
         }
     };
+    if !output.exists() {
+        own.save(output)?; // Whether it can be written shows better now than after everything is measured.
+    }
     listener.hear(&RunEvent::Phase(format!("measuring the latency of {} networks", networks.len())));
     let profile = own.measured(&experiment, networks, stop)?;
     profile.save(output)?;
