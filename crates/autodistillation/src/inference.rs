@@ -52,14 +52,9 @@ pub fn evaluate(options: &EvaluateOptions) -> Result<Map<String, Value>, Error> 
             result.insert(metric.name().to_owned(), json!(value));
         }
     }
-    let latency: Map<String, Value> =
-        measurement::latency_metrics(measurement::latency(&network, &options.latency)?)
-            .into_iter()
-            .map(|(name, value)| {
-                (name.replace("latency_", "").replace("latency", "p50") + "_ms", json!(value))
-            })
-            .collect();
-    result.insert("latency".to_owned(), Value::Object(latency));
+    let latency = measurement::latency(&network, &options.latency)?;
+    let latency = json!({"p50_ms": latency.p50, "p90_ms": latency.p90, "p99_ms": latency.p99});
+    result.insert("latency".to_owned(), latency);
     result.insert("examples".to_owned(), json!(set.len()));
     for (name, value) in measurement::costs(network.config(), options.latency.length) {
         result.insert(name.to_owned(), json!(value));

@@ -60,9 +60,19 @@ pub fn latency(network: &Bert, plan: &LatencyPlan) -> Result<LatencyPercentiles,
     Ok(LatencyPercentiles { p50: latency.p50, p90: latency.p90, p99: latency.p99 })
 }
 
-/// Their names as metrics.
+/// A latency metric's name, and where its value stands.
+pub type LatencyMetric = (&'static str, fn(LatencyPercentiles) -> f64);
+
+/// The metrics that percentiles of a latency become.
+pub const LATENCY_METRICS: [LatencyMetric; 3] = [
+    ("latency", |latency| latency.p50),
+    ("latency_p90", |latency| latency.p90),
+    ("latency_p99", |latency| latency.p99),
+];
+
+/// A latency as metrics.
 pub fn latency_metrics(latency: LatencyPercentiles) -> [(&'static str, f64); 3] {
-    [("latency", latency.p50), ("latency_p90", latency.p90), ("latency_p99", latency.p99)]
+    LATENCY_METRICS.map(|(name, of)| (name, of(latency)))
 }
 
 /// What the config alone says.

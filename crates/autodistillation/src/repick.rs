@@ -99,9 +99,7 @@ fn move_to_device(summary: &mut RunSummary, folder: &Path, path: &Path) -> Resul
         let Some(Outcome::Completed(metrics)) = &mut trial.outcome else { continue };
         let config = BertConfig::from_folder(&folder.join(format!("trials/{:04}/student", trial.number)))?;
         let latency = profile.require_shapes(std::slice::from_ref(&config), path)?;
-        for (name, value) in latency.into_iter().flat_map(latency_metrics) {
-            metrics.insert(name, value);
-        }
+        metrics.extend(latency.into_iter().flat_map(latency_metrics));
     }
     Ok(())
 }

@@ -87,7 +87,7 @@ fn only_trials_that_can_enlarge_the_front_are_trained_to_the_end() {
     let study = agent.search_result();
     assert_eq!(study.trials.len(), 20);
     let trained = agent.experiment().finished.load(Ordering::Relaxed) as usize;
-    assert!(trained <= 14, "every trial was trained to the end, though only five can be on the front");
+    assert!(trained <= 14, "{trained} of 20 were trained to the end, though only five can be on the front");
     assert_eq!(study.pruned().count(), 20 - trained);
     assert!(study.trials.iter().all(|trial| trial.intermediate.finite("accuracy").is_some()));
     let stored = StudyStore::open_existing(&folder.path().join("study.db")).unwrap().load().unwrap();

@@ -161,9 +161,7 @@ impl BuiltInExperiment {
         values.insert("hidden_dropout_prob".into(), dropout.into());
         values.insert("attention_probs_dropout_prob".into(), dropout.into());
         values.extend(self.plan.student.fixed.clone());
-        for (name, choice) in architecture.iter() {
-            values.insert(name.to_owned(), serde_json::to_value(choice).unwrap_or(Value::Null));
-        }
+        values.extend(chosen(architecture));
         values
     }
 
@@ -335,6 +333,13 @@ impl BuiltInExperiment {
         self.materials.tokenizer.copy_files(&folder)?;
         Ok(Bert::load(&folder, &self.device)?.network)
     }
+}
+
+/// The values that an architecture gives a student's config.
+pub(super) fn chosen(architecture: &Architecture) -> impl Iterator<Item = (String, Value)> {
+    architecture
+        .iter()
+        .map(|(name, choice)| (name.to_owned(), serde_json::to_value(choice).unwrap_or(Value::Null)))
 }
 
 /// The training settings of a plan.

@@ -5,10 +5,9 @@ use std::sync::Arc;
 use autodistillation_distillation::{ExampleSet, evaluate};
 use autodistillation_models::{Bert, BertConfig, cost, student_config};
 use autodistillation_search::{Architecture, FeasibleSpace, KnownGoals, Metrics};
-use serde_json::Value;
 
 use crate::experiment::TrialContext;
-use crate::experiment::built_in::{BuiltInExperiment, Pupil, write_metrics};
+use crate::experiment::built_in::{BuiltInExperiment, Pupil, chosen, write_metrics};
 use crate::latency_profile::LatencyProfile;
 use crate::measurement;
 use crate::report::LatencyPercentiles;
@@ -41,7 +40,7 @@ impl BuiltInExperiment {
         let plan = &self.plan.evaluation;
         let mut metrics = measurement::validation_quality(&pupil.network, &self.materials.sets, plan)?;
         metrics.extend(measurement::costs(pupil.network.config(), plan.latency.length));
-        let latency = self.latencies.as_ref().and_then(|latencies| latencies.get(pupil.network.config()));
+        let latency = self.known_latency(pupil.network.config());
         metrics.extend(latency.into_iter().flat_map(measurement::latency_metrics));
         if let Some(folder) = trial.folder {
             write_metrics(folder, &metrics, &pupil.finished)?;
@@ -92,14 +91,17 @@ impl BuiltInExperiment {
         Ok(self.teacher_quality.get_or_init(|| metrics).clone())
     }
 
+    fn known_latency(&self, config: &BertConfig) -> Option<LatencyPercentiles> {
+        self.latencies.as_ref()?.get(config)
+    }
+
     /// A latency that is known, or measured now.
     fn latency(
         &self,
         network: &Bert,
         trial: Option<&TrialContext<'_>>,
     ) -> Result<LatencyPercentiles, crate::Error> {
-        let known = self.latencies.as_ref().and_then(|latencies| latencies.get(network.config()));
-        if let Some(latency) = known {
+        if let Some(latency) = self.known_latency(network.config()) {
             return Ok(latency);
         }
         let _quiet = trial.map(|trial| trial.shared.quiet());
@@ -129,14 +131,10 @@ impl BuiltInExperiment {
             .with("flops", feasible, self.known(move |config| cost::flops(config, length) as f64))
             .with("size_mb", feasible, self.known(cost::size_mb));
         let Some(latencies) = &self.latencies else { return goals };
-        [0, 1, 2].into_iter().fold(goals, |goals, percentile| {
-            let (name, _) = measurement::latency_metrics(LatencyPercentiles::default())[percentile];
+        measurement::LATENCY_METRICS.into_iter().fold(goals, |goals, (name, of)| {
             let latencies = Arc::clone(latencies);
-            let of = move |config: &BertConfig| {
-                let latency = latencies.get(config);
-                latency.map_or(f64::NAN, |latency| measurement::latency_metrics(latency)[percentile].1)
-            };
-            goals.with(name, feasible, self.known(of))
+            let latency = move |config: &BertConfig| latencies.get(config).map_or(f64::NAN, of);
+            goals.with(name, feasible, self.known(latency))
         })
     }
 
@@ -149,9 +147,7 @@ impl BuiltInExperiment {
         let (teacher, base) = (self.teacher_config.clone(), self.overrides(&Architecture::default()));
         move |architecture: &Architecture| {
             let mut values = base.clone();
-            values.extend(architecture.iter().map(|(name, choice)| {
-                (name.to_owned(), serde_json::to_value(choice).unwrap_or(Value::Null))
-            }));
+            values.extend(chosen(architecture));
             student_config(&teacher, &values).map_or(f64::NAN, |config| of(&config))
         }
     }

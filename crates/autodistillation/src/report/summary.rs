@@ -67,7 +67,7 @@ pub struct Measured {
 }
 
 /// Milliseconds per example.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct LatencyPercentiles {
     /// Half of the calls were at most this long.
     pub p50: f64,
