@@ -14,7 +14,7 @@ use autodistillation_distillation::{
     Matchers, OptimizerConfig, Schedule, Seeds, Stage, StageKind, Target, Teacher, TrainingSettings,
     measure_latency,
 };
-use autodistillation_models::{Bert, BertConfig};
+use autodistillation_models::{Transformer, TransformerConfig};
 use burn::tensor::Device;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -140,7 +140,7 @@ fn speed([median_ms, min_ms]: [f64; 2], options: &BenchOptions, operations: f64)
     })
 }
 
-fn network_config(options: &BenchOptions) -> Result<BertConfig, Error> {
+fn network_config(options: &BenchOptions) -> Result<TransformerConfig, Error> {
     let config = json!({
         "model_type": "bert", "hidden_size": options.hidden, "num_hidden_layers": options.layers,
         "num_attention_heads": options.heads, "intermediate_size": options.ffn,
@@ -148,17 +148,17 @@ fn network_config(options: &BenchOptions) -> Result<BertConfig, Error> {
         "type_vocab_size": 2, "hidden_act": "gelu", "layer_norm_eps": 1e-12, "initializer_range": 0.02,
         "hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0,
     });
-    let config = BertConfig::from_json(&config);
+    let config = TransformerConfig::from_json(&config);
     Ok(config.map_err(|problems| autodistillation_models::Error::Architecture { problems })?)
 }
 
-fn network(config: &BertConfig, options: &BenchOptions, seed: u64) -> Result<Bert, Error> {
-    let network = Bert::random(config.clone(), seed, &Device::flex());
+fn network(config: &TransformerConfig, options: &BenchOptions, seed: u64) -> Result<Transformer, Error> {
+    let network = Transformer::random(config.clone(), seed, &Device::flex());
     Ok(network.compute_in(options.precision.arithmetic(ComputeDevice::Flex)?))
 }
 
 /// Milliseconds of each timed step of one student.
-fn train(config: &BertConfig, options: &BenchOptions, seed: u64) -> Result<Vec<f64>, Error> {
+fn train(config: &TransformerConfig, options: &BenchOptions, seed: u64) -> Result<Vec<f64>, Error> {
     let network = network(config, options, seed)?;
     let teacher = Teacher::new(network.clone(), 0);
     let training = random_examples(options, seed);

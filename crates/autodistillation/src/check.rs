@@ -9,7 +9,7 @@ use std::sync::atomic::AtomicBool;
 
 use autodistillation_distillation::comparison::Alignment;
 use autodistillation_distillation::{CriterionConfig, LayerMapping, LossKind, Network, OriginLoss, Stage};
-use autodistillation_models::{Bert, cost};
+use autodistillation_models::{Transformer, cost};
 use autodistillation_search::{Architecture, FeasibleSpace};
 use burn::tensor::Device;
 use serde::Serialize;
@@ -120,7 +120,7 @@ fn report(experiment: BuiltInExperiment, cache: Option<&CacheSettings>) -> Resul
         return Err(Error::NoFeasiblePoint { rejections });
     };
     let config = experiment.student_config(first)?;
-    let student = Bert::random(config.clone(), 0, &Device::flex());
+    let student = Transformer::random(config.clone(), 0, &Device::flex());
     check_metrics(&experiment)?;
     stages::check(&experiment, &student)?;
     let inherited = inheritance(&experiment, &config);
@@ -157,7 +157,10 @@ fn report(experiment: BuiltInExperiment, cache: Option<&CacheSettings>) -> Resul
 }
 
 /// Where the weights of the student of `config` come from, in words.
-fn inheritance(experiment: &BuiltInExperiment, config: &autodistillation_models::BertConfig) -> Vec<String> {
+fn inheritance(
+    experiment: &BuiltInExperiment,
+    config: &autodistillation_models::TransformerConfig,
+) -> Vec<String> {
     let teacher = experiment.materials().teacher.config();
     let layers = experiment.counterparts(config);
     match experiment.start(config) {
@@ -179,7 +182,7 @@ fn inheritance(experiment: &BuiltInExperiment, config: &autodistillation_models:
 /// Three forwards' worth of work per example and step, at the training set's mean length.
 fn teraflops(
     experiment: &BuiltInExperiment,
-    config: &autodistillation_models::BertConfig,
+    config: &autodistillation_models::TransformerConfig,
     steps: u64,
 ) -> f64 {
     let set = &experiment.materials().sets.training;
@@ -189,7 +192,11 @@ fn teraflops(
     3.0 * cost::flops(config, length) as f64 * batch * steps as f64 / 1e12
 }
 
-fn stage_check((position, stage): (usize, &Stage), student: &Bert, teacher: &Bert) -> StageCheck {
+fn stage_check(
+    (position, stage): (usize, &Stage),
+    student: &Transformer,
+    teacher: &Transformer,
+) -> StageCheck {
     let modules = stage.block.modules().join(" + ");
     StageCheck {
         block: if modules.is_empty() {
@@ -203,7 +210,7 @@ fn stage_check((position, stage): (usize, &Stage), student: &Bert, teacher: &Ber
     }
 }
 
-fn terms(criterion: &CriterionConfig, student: &Bert, teacher: &Bert) -> Vec<String> {
+fn terms(criterion: &CriterionConfig, student: &Transformer, teacher: &Transformer) -> Vec<String> {
     let CriterionConfig::IntermediateLayers { mappings, options, origin_loss } = criterion else {
         return vec![objective(criterion)];
     };
@@ -218,9 +225,9 @@ fn terms(criterion: &CriterionConfig, student: &Bert, teacher: &Bert) -> Vec<Str
 fn term(
     mapping: &LayerMapping,
     heads: autodistillation_distillation::HeadMatching,
-    (student, teacher): (&Bert, &Bert),
+    (student, teacher): (&Transformer, &Transformer),
 ) -> String {
-    let shape = |network: &Bert, path| {
+    let shape = |network: &Transformer, path| {
         network
             .layers()
             .into_iter()
@@ -305,7 +312,7 @@ pub fn first_student(experiment: &BuiltInExperiment) -> Result<(), Error> {
         None => Some(Architecture::default()),
     };
     let Some(architecture) = architecture else { return Ok(()) }; // The search itself says why.
-    let student = Bert::random(experiment.student_config(&architecture)?, 0, &Device::flex());
+    let student = Transformer::random(experiment.student_config(&architecture)?, 0, &Device::flex());
     stages::check(experiment, &student)
 }
 
@@ -342,5 +349,5 @@ fn check_metrics(experiment: &BuiltInExperiment) -> Result<(), Error> {
 ///
 /// A folder that is not a readable network.
 pub fn layers(folder: &Path) -> Result<Vec<autodistillation_distillation::LayerOutput>, Error> {
-    Ok(Bert::load(folder, &Device::flex())?.network.layers())
+    Ok(Transformer::load(folder, &Device::flex())?.network.layers())
 }

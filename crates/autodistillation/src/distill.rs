@@ -4,7 +4,6 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 
 use autodistillation_models::Error::UnknownDimension;
-use autodistillation_models::STUDENT_DIMENSIONS;
 use autodistillation_search::{Architecture, Choice, Metrics};
 
 use crate::Error;
@@ -74,8 +73,10 @@ pub fn distill(
 /// Refuses names that no student has, and sizes that the config searches and the command leaves open: none is guessed.
 fn require_choices(plan: &Plan, architecture: &Architecture) -> Result<(), Error> {
     let Some(search) = &plan.search else { return Ok(()) };
-    if let Some((name, _)) = architecture.iter().find(|(name, _)| !STUDENT_DIMENSIONS.contains(name)) {
-        return Err(UnknownDimension { name: name.to_owned(), valid: STUDENT_DIMENSIONS }.into());
+    let family = plan.student.family();
+    let valid = family.student_dimensions();
+    if let Some((name, _)) = architecture.iter().find(|(name, _)| !valid.contains(name)) {
+        return Err(UnknownDimension { name: name.to_owned(), family, valid }.into());
     }
     let open =
         search.space.dimensions().iter().filter(|dimension| architecture.get(&dimension.name).is_none());

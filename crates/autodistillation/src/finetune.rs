@@ -8,7 +8,9 @@ use autodistillation_distillation::event::Event;
 use autodistillation_distillation::{
     Block, Course, CriterionConfig, LossKind, Matchers, Seeds, Stage, StageKind, Teacher, TrainingSettings,
 };
-use autodistillation_models::{Bert, BertConfig, Precision, ProblemType, Tokenizer, Weights, save};
+use autodistillation_models::{
+    Precision, ProblemType, Tokenizer, Transformer, TransformerConfig, Weights, save,
+};
 use autodistillation_search::Metrics;
 use burn::tensor::Device;
 
@@ -42,11 +44,11 @@ pub struct Lesson<'a> {
 ///
 /// Texts or labels that cannot be used, a loss that diverges, or a stop.
 pub fn fine_tune(
-    network: Bert,
+    network: Transformer,
     (tables, tokenizer, max_length): (&Tables, &Tokenizer, usize),
     lesson: &Lesson<'_>,
     (listener, stop): (&dyn RunListener, &AtomicBool),
-) -> Result<Bert, Error> {
+) -> Result<Transformer, Error> {
     let sets = tables.tokenise(tokenizer, &labels(network.config())?, max_length)?;
     teach_labels(network, &sets, lesson, (listener, stop))
 }
@@ -57,11 +59,11 @@ pub fn fine_tune(
 ///
 /// A loss that diverges, or a stop.
 pub fn teach_labels(
-    network: Bert,
+    network: Transformer,
     sets: &Sets,
     lesson: &Lesson<'_>,
     (listener, stop): (&dyn RunListener, &AtomicBool),
-) -> Result<Bert, Error> {
+) -> Result<Transformer, Error> {
     let settings = settings(lesson.training);
     let teacher = Teacher::new(network.clone(), 0);
     let hear = |event: &Event| {
@@ -135,18 +137,18 @@ pub fn finetune(
     (listener, stop): (&dyn RunListener, &AtomicBool),
 ) -> Result<Metrics, Error> {
     crate::files::require_only(&options.output, &[LOCK_FILE])?;
-    let config = BertConfig::from_folder(&options.encoder)?;
+    let config = TransformerConfig::from_folder(&options.encoder)?;
     let tables = Tables::read(&plan.data)?;
     let tokenizer = Tokenizer::from_folder(&options.encoder)?;
     let config = task_config(config, &tables)?;
     tokenizer.check_fits(&config)?;
     require_positions(plan, &config)?;
-    let loaded = Bert::load(&options.encoder, &Device::flex())?;
+    let loaded = Transformer::load(&options.encoder, &Device::flex())?;
     for warning in &loaded.warnings {
         listener.hear(&RunEvent::Note(format!("{}: {warning}", options.encoder.display())));
     }
     // Parameters of another shape, such as a head for other classes, keep their random start.
-    let start = Bert::random(config, plan.seed, &Device::flex());
+    let start = Transformer::random(config, plan.seed, &Device::flex());
     let network = Weights::of(&loaded.network).give(start);
     let sets = tables.tokenise(&tokenizer, &labels(network.config())?, plan.data.max_length)?;
     let batches = sets.training.len() as f64 / plan.training.batch_size.max(1) as f64;
@@ -165,8 +167,8 @@ pub fn finetune(
     measurement::quality(&network, &sets, &plan.evaluation)
 }
 
-fn require_positions(plan: &Plan, config: &BertConfig) -> Result<(), Error> {
-    let (length, longest) = (plan.data.max_length, config.max_position_embeddings);
+fn require_positions(plan: &Plan, config: &TransformerConfig) -> Result<(), Error> {
+    let (length, longest) = (plan.data.max_length, config.max_length());
     if length <= longest {
         return Ok(());
     }
@@ -175,7 +177,7 @@ fn require_positions(plan: &Plan, config: &BertConfig) -> Result<(), Error> {
 }
 
 /// The encoder's config with the classes of the data; labels that are all fractional mean regression.
-fn task_config(config: BertConfig, tables: &Tables) -> Result<BertConfig, Error> {
+fn task_config(config: TransformerConfig, tables: &Tables) -> Result<TransformerConfig, Error> {
     if let LabelEncoding::Values = labels(&config)?
         && config.problem_type == Some(ProblemType::Regression)
     {
@@ -193,7 +195,7 @@ fn task_config(config: BertConfig, tables: &Tables) -> Result<BertConfig, Error>
 /// # Errors
 ///
 /// A folder that cannot be written.
-pub fn save_network(network: &Bert, tokenizer: &Tokenizer, folder: &Path) -> Result<(), Error> {
+pub fn save_network(network: &Transformer, tokenizer: &Tokenizer, folder: &Path) -> Result<(), Error> {
     save(folder, network, Precision::F32)?;
     Ok(tokenizer.copy_files(folder)?)
 }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use autodistillation_distillation::evaluation::probabilities;
 use autodistillation_distillation::metrics::{Metric, argmax};
 use autodistillation_distillation::{Example, ExampleSet, Target, evaluate as run_network};
-use autodistillation_models::{Bert, ProblemType, Tokenizer};
+use autodistillation_models::{ProblemType, Tokenizer, Transformer};
 use burn::tensor::Device;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
@@ -39,7 +39,7 @@ pub struct EvaluateOptions {
 pub fn evaluate(options: &EvaluateOptions) -> Result<Map<String, Value>, Error> {
     let (network, tokenizer) = load(&options.network)?;
     let table = Table::read(&options.data, &options.columns)?;
-    let max_length = options.max_length.min(network.config().max_position_embeddings);
+    let max_length = options.max_length.min(network.config().max_length());
     let encode = |text: &str, pair: Option<&str>| {
         tokenizer.encode(text, pair, max_length).map(|encoded| (encoded.ids, encoded.token_types))
     };
@@ -80,7 +80,7 @@ pub struct Prediction {
 /// An unusable network, or a line that cannot be tokenised.
 pub fn predict(folder: &Path, lines: &[String]) -> Result<Vec<Prediction>, Error> {
     let (network, tokenizer) = load(folder)?;
-    let longest = network.config().max_position_embeddings.min(512);
+    let longest = network.config().max_length().min(512);
     let mut examples = Vec::with_capacity(lines.len());
     for line in lines {
         let (text, pair) =
@@ -96,7 +96,7 @@ pub fn predict(folder: &Path, lines: &[String]) -> Result<Vec<Prediction>, Error
     Ok(evaluation.logits.into_iter().map(|logits| prediction(logits, network.config())).collect())
 }
 
-fn prediction(logits: Vec<f32>, config: &autodistillation_models::BertConfig) -> Prediction {
+fn prediction(logits: Vec<f32>, config: &autodistillation_models::TransformerConfig) -> Prediction {
     if task(config) == ProblemType::Regression {
         let value = logits.first().copied().unwrap_or(f32::NAN);
         return Prediction { label: value.to_string(), probabilities: Map::new(), logits };
@@ -108,8 +108,8 @@ fn prediction(logits: Vec<f32>, config: &autodistillation_models::BertConfig) ->
     Prediction { label, probabilities, logits }
 }
 
-fn load(folder: &Path) -> Result<(Bert, Tokenizer), Error> {
-    let loaded = Bert::load(folder, &Device::flex())?;
+fn load(folder: &Path) -> Result<(Transformer, Tokenizer), Error> {
+    let loaded = Transformer::load(folder, &Device::flex())?;
     let tokenizer = Tokenizer::from_folder(folder)?;
     tokenizer.check_fits(loaded.network.config())?;
     Ok((loaded.network, tokenizer))

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use autodistillation_models::{Bert, BertConfig};
+use autodistillation_models::{Transformer, TransformerConfig};
 use autodistillation_search::Architecture;
 use serde::{Deserialize, Serialize};
 
@@ -50,9 +50,11 @@ pub struct LatencyProfile {
 
 /// What the time of a call depends on: `bert, 4 layers, hidden 128, 2 heads, feed-forward 512, gelu, 512 positions,
 /// 2 outputs`.
-pub fn shape(config: &BertConfig) -> String {
+pub fn shape(config: &TransformerConfig) -> String {
+    let besides = config.mobilebert.map_or_else(String::new, |settings| format!(", {settings}"));
     format!(
-        "bert, {} layers, hidden {}, {} heads, feed-forward {}, {}, {} positions, {} outputs",
+        "{}, {} layers, hidden {}, {} heads, feed-forward {}, {}, {} positions, {} outputs{besides}",
+        config.family,
         config.num_hidden_layers,
         config.hidden_size,
         config.num_attention_heads,
@@ -110,7 +112,7 @@ impl LatencyProfile {
     }
 
     /// The latency of networks of this config, if it was measured.
-    pub fn get(&self, config: &BertConfig) -> Option<LatencyPercentiles> {
+    pub fn get(&self, config: &TransformerConfig) -> Option<LatencyPercentiles> {
         self.latencies.get(&shape(config)).copied()
     }
 
@@ -138,7 +140,7 @@ impl LatencyProfile {
     /// [`Error::Profile`] for the file at `path` when it lacks one.
     pub fn require_shapes(
         &self,
-        configs: &[BertConfig],
+        configs: &[TransformerConfig],
         path: &Path,
     ) -> Result<Vec<LatencyPercentiles>, Error> {
         let known: Vec<LatencyPercentiles> = configs.iter().filter_map(|config| self.get(config)).collect();
@@ -156,14 +158,14 @@ impl LatencyProfile {
     fn measured(
         mut self,
         experiment: &BuiltInExperiment,
-        networks: Vec<BertConfig>,
+        networks: Vec<TransformerConfig>,
         stop: &AtomicBool,
     ) -> Result<Self, Error> {
         for config in (0..ROUNDS).flat_map(|_| &networks) {
             if stop.load(Ordering::Relaxed) {
                 return Err(Error::Stopped);
             }
-            let network = Bert::random(config.clone(), 0, experiment.device());
+            let network = Transformer::random(config.clone(), 0, experiment.device());
             let measured = latency(&network, &experiment.plan().evaluation.latency)?;
             if self.get(config).is_none_or(|known| measured.p50 < known.p50) {
                 self.latencies.insert(shape(config), measured);
@@ -280,7 +282,7 @@ fn networks(
     experiment: &BuiltInExperiment,
     search: &SearchPlan,
     path: &Path,
-) -> Result<Vec<BertConfig>, Error> {
+) -> Result<Vec<TransformerConfig>, Error> {
     let space = &search.space;
     if space.size() > MOST_POINTS {
         let problem = format!(
@@ -292,7 +294,7 @@ fn networks(
     let points = (0..space.size() as u64).filter_map(|point| space.architecture_at(point));
     let students = points.filter_map(|architecture| experiment.student_config(&architecture).ok());
     let teacher = experiment.materials().teacher.config().clone();
-    let shapes: BTreeMap<String, BertConfig> =
+    let shapes: BTreeMap<String, TransformerConfig> =
         students.chain([teacher]).map(|config| (shape(&config), config)).collect();
     Ok(shapes.into_values().collect())
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use autodistillation_distillation::{ExampleSet, Parameters};
-use autodistillation_models::{Bert, BertConfig, Encoded, ProblemType, Tokenizer};
+use autodistillation_models::{Encoded, ProblemType, Tokenizer, Transformer, TransformerConfig};
 use burn::tensor::Device;
 
 use crate::Error;
@@ -139,7 +139,7 @@ impl Tables {
 #[derive(Debug)]
 pub struct Materials {
     /// The teacher, frozen.
-    pub teacher: Bert,
+    pub teacher: Transformer,
     /// Where the teacher's files are.
     pub teacher_folder: PathBuf,
     /// The tokenizer of teacher and students.
@@ -174,7 +174,7 @@ impl Materials {
         let (tables, loaded, tokenizer) = together(tables, loaded, tokenizer.map_err(Error::from))?;
         let config = loaded.network.config().clone();
         tokenizer.check_fits(&config)?;
-        let longest = config.max_position_embeddings;
+        let longest = config.max_length();
         if plan.data.max_length > longest {
             let length = plan.data.max_length;
             let problem = Error::TooLong { what: "data.max_length", length, whose: "teacher", longest };
@@ -207,8 +207,11 @@ fn require_family(plan: &Plan) -> Result<(), Error> {
     Err(crate::check::locate(problem, plan.places.of(&Subject::Family)))
 }
 
-fn load_teacher(folder: &Path, device: &Device) -> Result<autodistillation_models::Loaded<Bert>, Error> {
-    Ok(Bert::load(folder, device)?)
+fn load_teacher(
+    folder: &Path,
+    device: &Device,
+) -> Result<autodistillation_models::Loaded<Transformer>, Error> {
+    Ok(Transformer::load(folder, device)?)
 }
 
 /// All three, or every problem there is.
@@ -231,7 +234,7 @@ fn together<A, B, C>(
 /// # Errors
 ///
 /// Two classes of the same name.
-pub fn labels(config: &BertConfig) -> Result<LabelEncoding, Error> {
+pub fn labels(config: &TransformerConfig) -> Result<LabelEncoding, Error> {
     match task(config) {
         ProblemType::Regression => Ok(LabelEncoding::Values),
         _ => Ok(LabelEncoding::Classes(LabelNames::new(config.labels.clone())?)),
@@ -239,7 +242,7 @@ pub fn labels(config: &BertConfig) -> Result<LabelEncoding, Error> {
 }
 
 /// What the head predicts: as the config says, else one label means regression.
-pub fn task(config: &BertConfig) -> ProblemType {
+pub fn task(config: &TransformerConfig) -> ProblemType {
     match config.problem_type {
         Some(problem) => problem,
         None if config.num_labels() == 1 => ProblemType::Regression,

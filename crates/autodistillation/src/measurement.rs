@@ -2,7 +2,7 @@
 
 use autodistillation_distillation::metrics::Metric;
 use autodistillation_distillation::{ExampleSet, LatencySettings, evaluate, measure_latency};
-use autodistillation_models::{Bert, cost};
+use autodistillation_models::{Transformer, cost};
 use autodistillation_search::Metrics;
 
 use crate::Error;
@@ -16,7 +16,7 @@ use crate::report::LatencyPercentiles;
 /// # Errors
 ///
 /// An empty set, or threads that cannot be started.
-pub fn quality(network: &Bert, sets: &Sets, plan: &EvaluationPlan) -> Result<Metrics, Error> {
+pub fn quality(network: &Transformer, sets: &Sets, plan: &EvaluationPlan) -> Result<Metrics, Error> {
     let mut metrics = validation_quality(network, sets, plan)?;
     if let Some(test) = &sets.test {
         metrics.extend(of_set(network, test, plan.batch_size, "test_")?);
@@ -29,12 +29,16 @@ pub fn quality(network: &Bert, sets: &Sets, plan: &EvaluationPlan) -> Result<Met
 /// # Errors
 ///
 /// An empty set.
-pub fn validation_quality(network: &Bert, sets: &Sets, plan: &EvaluationPlan) -> Result<Metrics, Error> {
+pub fn validation_quality(
+    network: &Transformer,
+    sets: &Sets,
+    plan: &EvaluationPlan,
+) -> Result<Metrics, Error> {
     Ok(of_set(network, &sets.validation, plan.batch_size, "")?.into_iter().collect())
 }
 
 fn of_set(
-    network: &Bert,
+    network: &Transformer,
     set: &ExampleSet,
     batch_size: usize,
     prefix: &str,
@@ -49,10 +53,10 @@ fn of_set(
 /// # Errors
 ///
 /// Threads that cannot be started.
-pub fn latency(network: &Bert, plan: &LatencyPlan) -> Result<LatencyPercentiles, Error> {
+pub fn latency(network: &Transformer, plan: &LatencyPlan) -> Result<LatencyPercentiles, Error> {
     let settings = LatencySettings {
         batch_size: plan.batch_size,
-        length: plan.length.min(network.config().max_position_embeddings),
+        length: plan.length.min(network.config().max_length()),
         threads: plan.threads,
         repeats: plan.repeats,
     };
@@ -76,7 +80,7 @@ pub fn latency_metrics(latency: LatencyPercentiles) -> [(&'static str, f64); 3] 
 }
 
 /// What the config alone says.
-pub fn costs(config: &autodistillation_models::BertConfig, length: usize) -> Vec<(&'static str, f64)> {
+pub fn costs(config: &autodistillation_models::TransformerConfig, length: usize) -> Vec<(&'static str, f64)> {
     vec![
         ("parameters", cost::parameters(config) as f64),
         ("flops", cost::flops(config, length) as f64),

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use autodistillation_distillation::{
     FlashDistillation, OptimizerConfig, RegularDistillation, Schedule, Scheduler, Stage,
 };
-use autodistillation_models::Arithmetic;
+use autodistillation_models::{Arithmetic, Family};
 use autodistillation_search::{Algorithm, Constraint, Goal, SearchSpace};
 use serde::Serialize;
 use serde_json::{Map, Value};
@@ -107,6 +107,13 @@ pub struct StudentPlan {
     pub initialize: Initialize,
     /// Dropout while the student trains, for hidden states and attention; absent = the family's config.
     pub dropout: Option<f64>,
+}
+
+impl StudentPlan {
+    /// The network family; the config has checked its name.
+    pub fn family(&self) -> Family {
+        Family::of_model_type(&self.family).unwrap_or(Family::Bert)
+    }
 }
 
 /// What a student starts from.

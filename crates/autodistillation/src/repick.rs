@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use autodistillation_models::{Bert, BertConfig, Precision, Tokenizer, save};
+use autodistillation_models::{Precision, Tokenizer, Transformer, TransformerConfig, save};
 use autodistillation_search::{Constraint, Outcome};
 use burn::tensor::Device;
 
@@ -68,7 +68,7 @@ pub fn export(folder: &Path, number: u32, (to, precision): (&Path, Precision)) -
     match precision {
         Precision::F32 => copy_folder(&student, to)?,
         other => {
-            save(to, &Bert::load(&student, &Device::flex())?.network, other)?;
+            save(to, &Transformer::load(&student, &Device::flex())?.network, other)?;
             Tokenizer::from_folder(&student)?.copy_files(to)?;
         }
     }
@@ -97,7 +97,8 @@ fn move_to_device(summary: &mut RunSummary, folder: &Path, path: &Path) -> Resul
     }
     for trial in &mut summary.study.trials {
         let Some(Outcome::Completed(metrics)) = &mut trial.outcome else { continue };
-        let config = BertConfig::from_folder(&folder.join(format!("trials/{:04}/student", trial.number)))?;
+        let config =
+            TransformerConfig::from_folder(&folder.join(format!("trials/{:04}/student", trial.number)))?;
         let latency = profile.require_shapes(std::slice::from_ref(&config), path)?;
         metrics.extend(latency.into_iter().flat_map(latency_metrics));
     }

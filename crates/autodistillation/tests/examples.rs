@@ -48,9 +48,10 @@ fn the_quickstart_tries_six_of_27_architectures() {
 #[test]
 fn the_spelled_out_mappings_are_the_automatic_ones() {
     use autodistillation::config::LayerStack;
-    let stack = |layers| LayerStack { prefix: "bert.encoder.layer".to_owned(), layers };
-    let automatic = load(&examples().join("quickstart/config.yaml")).scheduler_for(&stack(2), &stack(4));
-    let spelled = load(&examples().join("auto_distillation.yaml")).scheduler_for(&stack(2), &stack(4));
+    let automatic = load(&examples().join("quickstart/config.yaml"))
+        .scheduler_for(&LayerStack::bert(2), &LayerStack::bert(4));
+    let spelled = load(&examples().join("auto_distillation.yaml"))
+        .scheduler_for(&LayerStack::bert(2), &LayerStack::bert(4));
     let criteria = |scheduler: &autodistillation::distillation::Scheduler| {
         scheduler
             .stages()

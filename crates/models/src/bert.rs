@@ -1,14 +1,13 @@
-//! BERT (Devlin et al. 2019) with a sequence-classification head, under its checkpoint's names.
+//! BERT (Devlin et al. 2019) with a sequence-classification head, under its checkpoint's names; and the families that
+//! compute the same with other embeddings, heads and names.
 
 mod attention;
 mod embeddings;
 mod encoder;
-mod head;
+pub(crate) mod head;
 mod parts;
 mod pass;
 pub(crate) mod paths;
-
-use std::path::Path;
 
 use autodistillation_distillation::{Batch, Features, LayerOutput, LayerPath, Mode, Network, Taps};
 use autodistillation_kernels::Arithmetic;
@@ -16,13 +15,16 @@ use burn::module::Module;
 use burn::tensor::Device;
 
 use crate::layers::{Linear, dropout, site};
-use crate::{BertConfig, Error, Loaded, weights};
+use crate::{TransformerConfig, weights};
 
+pub(crate) use attention::AttentionInput;
 pub use attention::{Attention, SelfAttention};
 pub use embeddings::Embeddings;
 pub use encoder::{Encoder, EncoderLayer, Intermediate, ResidualOutput};
+pub(crate) use encoder::{activate, first_token, first_token_rows};
 pub use head::Pooler;
-use pass::Pass;
+pub(crate) use pass::Pass;
+pub(crate) use paths::{aliased_layer, parameter_name as checkpoint_name};
 
 /// `BertForSequenceClassification`: embeddings, encoder layers, pooler and classifier.
 #[derive(Module, Debug)]
@@ -32,7 +34,7 @@ pub struct Bert {
     /// From the pooled vector to one logit per label.
     pub classifier: Linear,
     #[module(skip)]
-    config: BertConfig,
+    config: TransformerConfig,
 }
 
 /// `BertModel`: embeddings, encoder layers and pooler.
@@ -40,6 +42,8 @@ pub struct Bert {
 pub struct BertBody {
     /// Tokens to vectors.
     pub embeddings: Embeddings,
+    /// From the embeddings' own width to the hidden one; absent where they are equal.
+    pub embeddings_project: Option<Linear>,
     /// The layers.
     pub encoder: Encoder,
     /// The first token's last hidden state to one vector per example.
@@ -49,36 +53,10 @@ pub struct BertBody {
 impl Bert {
     /// A network with random weights: normal with `initializer_range`, norms 1 and 0, biases 0.
     ///
-    /// Each parameter's values depend on `seed` and its name alone.
-    pub fn random(config: BertConfig, seed: u64, device: &Device) -> Self {
+    /// Each parameter's values depend on `seed` and its name in BERT alone.
+    pub fn random(config: TransformerConfig, seed: u64, device: &Device) -> Self {
         let deviation = config.initializer_range;
         weights::fill(Self::blank(config, device), |slot| Some(slot.random(seed, deviation)))
-    }
-
-    /// Reads a Hugging Face folder. A missing head is random, with seed 0, and listed in the warnings.
-    ///
-    /// # Errors
-    ///
-    /// See [`Bert::load_as`], and those of [`BertConfig::from_folder`].
-    pub fn load(folder: &Path, device: &Device) -> Result<Loaded<Self>, Error> {
-        Self::load_as(folder, BertConfig::from_folder(folder)?, 0, device)
-    }
-
-    /// Reads the weights of a folder into the network of `config`, whose labels may differ from the folder's
-    /// when it has no classifier. A missing head is random from `seed` and listed in the warnings.
-    ///
-    /// # Errors
-    ///
-    /// No weights, an unreadable or corrupt file, or one error that lists every tensor that is missing,
-    /// unexpected or misshapen.
-    pub fn load_as(
-        folder: &Path,
-        config: BertConfig,
-        seed: u64,
-        device: &Device,
-    ) -> Result<Loaded<Self>, Error> {
-        let deviation = config.initializer_range;
-        crate::folder::load(folder, Self::blank(config, device), |slot| slot.random(seed, deviation))
     }
 
     /// The same network with the matrix products of its encoder layers in `arithmetic`, forward and backward. Weights
@@ -104,16 +82,18 @@ impl Bert {
     }
 
     /// The network's configuration.
-    pub fn config(&self) -> &BertConfig {
+    pub fn config(&self) -> &TransformerConfig {
         &self.config
     }
 
     /// The network without values: every parameter has its shape, and is filled before use.
-    pub(crate) fn blank(config: BertConfig, device: &Device) -> Self {
+    pub(crate) fn blank(config: TransformerConfig, device: &Device) -> Self {
         let bert = BertBody {
             embeddings: Embeddings::blank(&config, device),
+            embeddings_project: (config.embedding_size != config.hidden_size)
+                .then(|| Linear::blank(config.embedding_size, config.hidden_size, device)),
             encoder: Encoder::blank(&config, device),
-            pooler: Pooler::blank(config.hidden_size, device),
+            pooler: Pooler::blank(&config, device),
         };
         let classifier = Linear::blank(config.hidden_size, config.num_labels(), device);
         Self { bert, classifier, config }
@@ -122,10 +102,19 @@ impl Bert {
     /// Computes until every tapped feature is captured; `None` when that is before the end.
     fn run(&self, batch: &Batch, pass: &mut Pass<'_>) -> Option<()> {
         let hidden = self.bert.embeddings.forward(batch, pass)?;
+        let hidden = match &self.bert.embeddings_project {
+            Some(project) => {
+                let hidden = project.forward(hidden);
+                pass.sequence(paths::embeddings_project(), &hidden)?;
+                hidden
+            }
+            None => hidden,
+        };
         let hidden = self.bert.encoder.forward(hidden, &batch.mask, pass)?;
-        let pooled = self.bert.pooler.forward(hidden, pass)?;
-        let mode = site(pass.mode, self.config.num_hidden_layers + 1);
-        let pooled = dropout(pooled, self.config.head_dropout(), mode);
+        let place = |after: usize| site(pass.mode, self.config.num_hidden_layers + after);
+        let (before, after) = (place(2), place(1));
+        let pooled = self.bert.pooler.forward(hidden, before, pass)?;
+        let pooled = dropout(pooled, self.config.head_dropout(), after);
         let logits = self.classifier.forward(pooled);
         pass.vectors(paths::classifier(), &logits)
     }

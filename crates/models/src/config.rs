@@ -1,38 +1,47 @@
-//! The sizes and settings of a BERT network, read from and written as a Hugging Face `config.json`.
+//! The sizes and settings of a network, read from and written as a Hugging Face `config.json`.
 
 mod labels;
+mod mobilebert;
 mod problem;
 mod reader;
+mod write;
 
 use std::path::Path;
 
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
+pub use mobilebert::{Bottlenecks, MobileBertSettings, Normalization};
 pub use problem::ConfigProblem;
 
+use crate::Family;
 use crate::error::{Error, Problems};
 use crate::files;
 use reader::Reader;
 
-/// A validated BERT configuration; the fields have Hugging Face's names and meanings.
+/// A validated configuration of an encoder with a classification head; the fields have BERT's names and meanings in
+/// Hugging Face, whatever the family calls them.
 ///
-/// It comes from [`BertConfig::from_json`], which checks every field against the others.
+/// It comes from [`TransformerConfig::from_json`], which checks every field against the others.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub struct BertConfig {
+pub struct TransformerConfig {
+    /// The network family.
+    pub family: Family,
     /// Width of the hidden states.
     pub hidden_size: usize,
     /// Encoder layers.
     pub num_hidden_layers: usize,
-    /// Attention heads; they divide the width.
+    /// Attention heads; they divide the width of the attention.
     pub num_attention_heads: usize,
     /// Width inside the feed-forward part.
     pub intermediate_size: usize,
     /// Rows of the word embeddings.
     pub vocab_size: usize,
-    /// The longest input, in tokens.
+    /// Width of the word embeddings; the hidden width in most families.
+    pub embedding_size: usize,
+    /// Rows of the position embeddings.
     pub max_position_embeddings: usize,
-    /// Kinds of segments.
+    /// Kinds of segments; 0 where the family knows none.
     pub type_vocab_size: usize,
     /// The feed-forward part's activation.
     pub hidden_act: Activation,
@@ -48,6 +57,8 @@ pub struct BertConfig {
     pub initializer_range: f64,
     /// The token that fills the end of shorter texts.
     pub pad_token_id: usize,
+    /// What MobileBERT has besides; `None` in the other families.
+    pub mobilebert: Option<MobileBertSettings>,
     /// Names of the classes by id; one label means regression unless `problem_type` says otherwise.
     pub labels: Vec<String>,
     /// What the head predicts, when the file says so.
@@ -78,11 +89,7 @@ pub enum ProblemType {
     MultiLabelClassification,
 }
 
-/// The `architectures` whose encoder can be loaded.
-pub const SUPPORTED_ARCHITECTURES: [&str; 4] =
-    ["BertForSequenceClassification", "BertModel", "BertForPreTraining", "BertForMaskedLM"];
-
-impl BertConfig {
+impl TransformerConfig {
     /// Reads and validates a parsed `config.json`.
     ///
     /// # Errors
@@ -94,8 +101,9 @@ impl BertConfig {
             return Err(Problems(vec![ConfigProblem::NotAnObject]));
         };
         let mut reader = Reader::new(object);
-        reader.refuse_other_networks();
-        let config = Self::read(&mut reader);
+        let family = reader.family();
+        reader.refuse_other_networks(family);
+        let config = Self::read(&mut reader, family);
         let problems = reader.finish();
         // Sizes that could not be read hold a placeholder, so they are compared only when all were readable.
         let problems = if problems.is_empty() { config.contradictions() } else { problems };
@@ -106,42 +114,11 @@ impl BertConfig {
     ///
     /// # Errors
     ///
-    /// An unreadable file, broken JSON, or the problems of [`BertConfig::from_json`].
+    /// An unreadable file, broken JSON, or the problems of [`TransformerConfig::from_json`].
     pub fn from_folder(folder: &Path) -> Result<Self, Error> {
         let path = folder.join(files::CONFIG);
         let value = files::read_json(&path)?;
         Self::from_json(&value).map_err(|problems| Error::Config { path, problems })
-    }
-
-    /// The stock Hugging Face config of this network as `BertForSequenceClassification`, keys sorted.
-    pub fn to_json(&self) -> Value {
-        let mut object = self.extra.clone();
-        object.extend([
-            ("architectures".to_owned(), json!([SUPPORTED_ARCHITECTURES[0]])),
-            ("model_type".to_owned(), json!("bert")),
-            ("hidden_size".to_owned(), json!(self.hidden_size)),
-            ("num_hidden_layers".to_owned(), json!(self.num_hidden_layers)),
-            ("num_attention_heads".to_owned(), json!(self.num_attention_heads)),
-            ("intermediate_size".to_owned(), json!(self.intermediate_size)),
-            ("vocab_size".to_owned(), json!(self.vocab_size)),
-            ("max_position_embeddings".to_owned(), json!(self.max_position_embeddings)),
-            ("type_vocab_size".to_owned(), json!(self.type_vocab_size)),
-            ("hidden_act".to_owned(), json!(self.hidden_act.name())),
-            ("hidden_dropout_prob".to_owned(), json!(self.hidden_dropout_prob)),
-            ("attention_probs_dropout_prob".to_owned(), json!(self.attention_probs_dropout_prob)),
-            ("classifier_dropout".to_owned(), json!(self.classifier_dropout)),
-            ("layer_norm_eps".to_owned(), json!(self.layer_norm_eps)),
-            ("initializer_range".to_owned(), json!(self.initializer_range)),
-            ("pad_token_id".to_owned(), json!(self.pad_token_id)),
-            ("position_embedding_type".to_owned(), json!("absolute")),
-            ("is_decoder".to_owned(), json!(false)),
-            ("add_cross_attention".to_owned(), json!(false)),
-            ("problem_type".to_owned(), json!(self.task().name())),
-            ("id2label".to_owned(), labels::id2label(&self.labels)),
-            ("label2id".to_owned(), labels::label2id(&self.labels)),
-        ]);
-        object.sort_keys();
-        Value::Object(object)
     }
 
     /// The same network with another head: one output per label.
@@ -162,14 +139,34 @@ impl BertConfig {
         self.labels.len()
     }
 
+    /// Width of the layers' insides: the bottleneck's where there is one.
+    pub fn true_hidden_size(&self) -> usize {
+        self.mobilebert
+            .as_ref()
+            .map_or(self.hidden_size, |settings| settings.true_hidden_size(self.hidden_size))
+    }
+
     /// Width of one attention head.
     pub fn head_size(&self) -> usize {
-        self.hidden_size / self.num_attention_heads
+        self.true_hidden_size() / self.num_attention_heads
     }
 
     /// Dropout before the classifier.
     pub fn head_dropout(&self) -> f64 {
         self.classifier_dropout.unwrap_or(self.hidden_dropout_prob)
+    }
+
+    /// The row of the position embeddings that the first token takes: RoBERTa counts from behind the padding id.
+    pub fn first_position(&self) -> usize {
+        match self.family {
+            Family::Roberta => self.pad_token_id + 1,
+            _ => 0,
+        }
+    }
+
+    /// The longest input, in tokens.
+    pub fn max_length(&self) -> usize {
+        self.max_position_embeddings.saturating_sub(self.first_position())
     }
 
     /// What the head predicts: as stated, else regression for one label and classification for more.
@@ -180,22 +177,38 @@ impl BertConfig {
         })
     }
 
-    fn read(reader: &mut Reader<'_>) -> Self {
+    fn read(reader: &mut Reader<'_>, family: Family) -> Self {
+        let keys = family.keys();
+        let hidden_size = reader.size(keys.hidden_size);
+        let (dropout, activation) = match family {
+            Family::MobileBert => (0.0, Activation::Relu),
+            _ => (0.1, Activation::Gelu),
+        };
         Self {
-            hidden_size: reader.size("hidden_size"),
-            num_hidden_layers: reader.size("num_hidden_layers"),
-            num_attention_heads: reader.size("num_attention_heads"),
-            intermediate_size: reader.size("intermediate_size"),
+            family,
+            hidden_size,
+            num_hidden_layers: reader.size(keys.layers),
+            num_attention_heads: reader.size(keys.heads),
+            intermediate_size: reader.size(keys.intermediate_size),
             vocab_size: reader.size("vocab_size"),
+            embedding_size: reader.embedding_size(family, hidden_size),
             max_position_embeddings: reader.size("max_position_embeddings"),
-            type_vocab_size: reader.size("type_vocab_size"),
-            hidden_act: reader.choice("hidden_act", Activation::NAMED).unwrap_or(Activation::Gelu),
-            hidden_dropout_prob: reader.probability("hidden_dropout_prob").unwrap_or(0.1),
-            attention_probs_dropout_prob: reader.probability("attention_probs_dropout_prob").unwrap_or(0.1),
-            classifier_dropout: reader.probability("classifier_dropout"),
+            type_vocab_size: if family == Family::DistilBert { 0 } else { reader.size("type_vocab_size") },
+            hidden_act: reader.choice(keys.activation, Activation::NAMED).unwrap_or(activation),
+            hidden_dropout_prob: reader.probability(keys.dropout).unwrap_or(dropout),
+            attention_probs_dropout_prob: reader.probability(keys.attention_dropout).unwrap_or(0.1),
+            classifier_dropout: reader.probability(keys.classifier_dropout).or(match family {
+                Family::DistilBert => Some(0.2),
+                _ => None,
+            }),
             layer_norm_eps: reader.positive("layer_norm_eps").unwrap_or(1e-12),
             initializer_range: reader.positive("initializer_range").unwrap_or(0.02),
-            pad_token_id: reader.whole("pad_token_id").unwrap_or(0),
+            pad_token_id: reader.whole("pad_token_id").unwrap_or(if family == Family::Roberta {
+                1
+            } else {
+                0
+            }),
+            mobilebert: (family == Family::MobileBert).then(|| MobileBertSettings::read(reader)),
             labels: reader.labels(),
             problem_type: reader.choice("problem_type", ProblemType::NAMED),
             extra: reader.others(),
@@ -205,10 +218,11 @@ impl BertConfig {
     /// Values that are fine alone and not together.
     fn contradictions(&self) -> Vec<ConfigProblem> {
         let mut problems = Vec::new();
-        if !self.hidden_size.is_multiple_of(self.num_attention_heads) {
-            problems.push(ConfigProblem::HeadsDoNotDivide {
-                hidden: self.hidden_size,
-                heads: self.num_attention_heads,
+        let (width, heads) = (self.true_hidden_size(), self.num_attention_heads);
+        if !width.is_multiple_of(heads) {
+            problems.push(match width == self.hidden_size {
+                true => ConfigProblem::HeadsDoNotDivide { hidden: width, heads },
+                false => ConfigProblem::HeadsDoNotDivideBottleneck { bottleneck: width, heads },
             });
         }
         if self.pad_token_id >= self.vocab_size {
@@ -217,6 +231,13 @@ impl BertConfig {
                 vocabulary: self.vocab_size,
             });
         }
+        if self.max_length() == 0 {
+            problems.push(ConfigProblem::NoPosition {
+                rows: self.max_position_embeddings,
+                first: self.first_position(),
+            });
+        }
+        problems.extend(self.mobilebert.iter().flat_map(|settings| settings.contradictions(self)));
         problems.extend(labels::contradictions(&self.labels));
         problems
     }

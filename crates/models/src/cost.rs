@@ -2,50 +2,68 @@
 
 use safetensors::tensor::{Dtype, Metadata, TensorInfo};
 
+use crate::config::{Bottlenecks, MobileBertSettings};
 use crate::folder::format_metadata;
 use crate::weights::slots;
-use crate::{Bert, BertConfig};
+use crate::{Transformer, TransformerConfig};
 
 /// Number of parameters.
-pub fn parameters(config: &BertConfig) -> u64 {
-    let [hidden, wide, labels] =
-        [config.hidden_size, config.intermediate_size, config.num_labels()].map(|n| n as u64);
-    let rows = (config.vocab_size + config.max_position_embeddings + config.type_vocab_size) as u64;
-    let norm = 2 * hidden;
-    let embeddings = rows * hidden + norm;
-    let attention = 4 * linear(hidden, hidden) + norm;
-    let feed_forward = linear(hidden, wide) + linear(wide, hidden) + norm;
-    let layers = config.num_hidden_layers as u64 * (attention + feed_forward);
-    embeddings + layers + linear(hidden, hidden) + linear(hidden, labels)
+pub fn parameters(config: &TransformerConfig) -> u64 {
+    let network = Transformer::blank(config.clone(), &burn::tensor::Device::flex());
+    slots(&network).iter().map(|slot| slot.dims.iter().product::<usize>() as u64).sum()
 }
 
 /// Floating-point operations of one example of `length` tokens, forward, in matrix products; a multiply-add
 /// counts as 2. Every token of every layer counts, as in the exported network.
-pub fn flops(config: &BertConfig, length: usize) -> u64 {
-    let [hidden, wide, labels] =
-        [config.hidden_size, config.intermediate_size, config.num_labels()].map(|n| n as u64);
+pub fn flops(config: &TransformerConfig, length: usize) -> u64 {
+    let [hidden, inside, wide, labels, embedding] = [
+        config.hidden_size,
+        config.true_hidden_size(),
+        config.intermediate_size,
+        config.num_labels(),
+        config.embedding_size,
+    ]
+    .map(|n| n as u64);
     let length = length as u64;
-    let projections = 4 * hidden * hidden;
-    let attention = 2 * length * hidden;
-    let feed_forward = 2 * hidden * wide;
-    let layers = config.num_hidden_layers as u64 * length * (projections + attention + feed_forward);
+    let attention = 4 * inside * inside + 2 * length * inside;
+    let feed_forward = 2 * inside * wide;
+    let (around, stacked, widening) = match &config.mobilebert {
+        None if embedding == hidden => (0, 1, 0),
+        None => (0, 1, embedding * hidden),
+        Some(settings) => {
+            let joined = if settings.trigram_input { 3 * embedding } else { embedding };
+            (
+                bottleneck_products(settings, (hidden, inside)),
+                settings.num_feedforward_networks as u64,
+                joined * hidden,
+            )
+        }
+    };
+    let layer = attention + around + stacked * feed_forward;
+    let layers = config.num_hidden_layers as u64 * length * layer;
     let head = hidden * hidden + hidden * labels;
-    2 * (layers + head)
+    2 * (layers + length * widening + head)
+}
+
+/// Multiply-adds of one token in a layer's bottlenecks, and what wider values cost more than narrow ones.
+fn bottleneck_products(settings: &MobileBertSettings, (hidden, inside): (u64, u64)) -> u64 {
+    match settings.bottlenecks {
+        None => 0,
+        Some(Bottlenecks::All) => 2 * hidden * inside,
+        Some(Bottlenecks::KeyAndQuery) => 3 * hidden * inside + (hidden - inside.min(hidden)) * inside,
+        Some(Bottlenecks::Residual) => 2 * hidden * inside,
+    }
 }
 
 /// Size in MB (10⁶ bytes) of the `model.safetensors` with f32 numbers, header included.
-pub fn size_mb(config: &BertConfig) -> f64 {
+pub fn size_mb(config: &TransformerConfig) -> f64 {
     let (header, numbers) = file_bytes(config);
     (header + numbers) as f64 / 1e6
 }
 
-fn linear(inputs: u64, outputs: u64) -> u64 {
-    inputs * outputs + outputs
-}
-
 /// Bytes of the header with its length, and of the numbers.
-fn file_bytes(config: &BertConfig) -> (usize, usize) {
-    let network = Bert::blank(config.clone(), &burn::tensor::Device::flex());
+fn file_bytes(config: &TransformerConfig) -> (usize, usize) {
+    let network = Transformer::blank(config.clone(), &burn::tensor::Device::flex());
     let mut slots = slots(&network);
     slots.sort_by(|a, b| a.name.cmp(&b.name));
     let mut end = 0;

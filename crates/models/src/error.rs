@@ -3,6 +3,7 @@
 use std::fmt;
 use std::path::PathBuf;
 
+use crate::Family;
 use crate::config::ConfigProblem;
 use crate::weights::WeightProblem;
 
@@ -57,12 +58,14 @@ pub enum Error {
         problems: Problems<ConfigProblem>,
     },
     /// A searched or fixed dimension that the family does not have.
-    #[error("`{name}` is not a dimension of a BERT student: choose from {}", valid.join(", "))]
+    #[error("`{name}` is not a dimension of students of the family `{family}`: choose from {}", valid.join(", "))]
     UnknownDimension {
         /// What was asked for.
         name: String,
+        /// The student's family.
+        family: Family,
         /// The names there are.
-        valid: &'static [&'static str],
+        valid: Vec<&'static str>,
     },
     /// The folder holds no weights in a format that is read.
     #[error(

@@ -4,15 +4,14 @@ use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::path::Path;
 
-use autodistillation_distillation::Network;
 use half::f16;
 use safetensors::tensor::{Dtype, TensorInfo, TensorView};
 use serde_json::json;
 
-use crate::bert::Bert;
+use crate::Transformer;
 use crate::error::{Error, Problems};
 use crate::files;
-use crate::weights::{BERT, Checkpoint, Conventions, Slot, WeightProblem, Weights, fill, is_readable, slots};
+use crate::weights::{Checkpoint, Conventions, Slot, WeightProblem, Weights, fill, is_readable, slots};
 
 /// A network that was read, with what its user should know.
 #[derive(Clone, Debug)]
@@ -65,13 +64,13 @@ pub enum Precision {
 }
 
 /// Fills `blank` from the checkpoint in `folder`; `initial` makes a head that the checkpoint lacks.
-pub(crate) fn load<N: Network>(
+pub(crate) fn load(
     folder: &Path,
-    blank: N,
+    blank: Transformer,
     initial: impl Fn(&Slot) -> Vec<f32>,
-) -> Result<Loaded<N>, Error> {
+) -> Result<Loaded<Transformer>, Error> {
     let checkpoint = Checkpoint::open(folder)?;
-    let fitted = Fit::of(&slots(&blank), &checkpoint, &BERT);
+    let fitted = Fit::of(&slots(&blank), &checkpoint, blank.config().family.conventions());
     if !fitted.problems.is_empty() {
         return Err(Error::Weights { folder: folder.to_owned(), problems: Problems(fitted.problems) });
     }
@@ -157,7 +156,7 @@ impl Fit {
 /// # Errors
 ///
 /// A folder or file that cannot be written.
-pub fn save(folder: &Path, network: &Bert, precision: Precision) -> Result<(), Error> {
+pub fn save(folder: &Path, network: &Transformer, precision: Precision) -> Result<(), Error> {
     std::fs::create_dir_all(folder).map_err(|source| Error::Write { path: folder.to_owned(), source })?;
     let path = folder.join(files::WEIGHTS);
     files::write(&path, &to_safetensors(&path, &Weights::of(network), precision)?)?;

@@ -2,14 +2,17 @@
 
 mod basis;
 mod embeddings;
+mod mobilebert;
 
 use std::collections::BTreeMap;
 use std::fmt;
 
+use autodistillation_distillation::Network;
 pub use basis::EmbeddingBasis;
 
+use crate::bert::head::HeadActivation;
 use crate::weights::{Weight, Weights, slots};
-use crate::{Bert, BertConfig};
+use crate::{Bert, Family, Transformer, TransformerConfig};
 
 /// Which teacher layer each student layer starts from.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -64,7 +67,7 @@ impl fmt::Display for Inherited {
 impl InheritancePlan {
     /// Student layer i starts from teacher layer round((i + 1) · teacher / student) − 1, so that the last two
     /// meet; halves round up.
-    pub fn evenly_spaced(student: &BertConfig, teacher: &BertConfig) -> Self {
+    pub fn evenly_spaced(student: &TransformerConfig, teacher: &TransformerConfig) -> Self {
         let (students, teachers) = (student.num_hidden_layers, teacher.num_hidden_layers);
         let nearest = |index: usize| (2 * (index + 1) * teachers + students) / (2 * students);
         Self { layers: (0..students).map(|index| nearest(index).clamp(1, teachers) - 1).collect() }
@@ -74,22 +77,64 @@ impl InheritancePlan {
 /// Gives a student its teacher's weights where the shapes allow, and reports what it got; the rest stays as it is.
 ///
 /// Embeddings are copied between equal widths and projected otherwise ([`EmbeddingBasis`]); a layer, the pooler
-/// and the classifier are copied where all their shapes and the number of heads agree. Layers that `plan` places
-/// outside the teacher stay random.
-pub fn inherit(student: Bert, teacher: &Bert, plan: &InheritancePlan) -> (Bert, Vec<Inherited>) {
-    let mut start = Start::new(&student, teacher);
+/// and the classifier are copied where all their shapes and the number of heads agree, the head only between families
+/// whose heads compute the same. Layers that `plan` places outside the teacher stay random. A MobileBERT takes layers
+/// from another MobileBERT alone, and embeddings from all.
+pub fn inherit(
+    student: Transformer,
+    teacher: &Transformer,
+    plan: &InheritancePlan,
+) -> (Transformer, Vec<Inherited>) {
+    let mut inherited = Vec::new();
+    let family = student.config().family;
+    let student = match (student, teacher) {
+        (Transformer::MobileBert(student), teacher) => {
+            let (student, parts) = mobilebert::inherit(student, teacher, plan);
+            inherited = parts;
+            Transformer::MobileBert(student)
+        }
+        (student, Transformer::MobileBert(_)) => student,
+        (student, teacher) => student.map_bert(|student| {
+            let Some(teacher) = teacher.as_bert() else { return student };
+            let (student, parts) = between_berts(student, teacher, plan);
+            inherited = parts.into_iter().map(|part| part.spelled(family, teacher.config().family)).collect();
+            student
+        }),
+    };
+    (student, inherited)
+}
+
+fn between_berts(student: Bert, teacher: &Bert, plan: &InheritancePlan) -> (Bert, Vec<Inherited>) {
+    let mut start = Start::new(&student, teacher, (student.config(), teacher.config()));
     embeddings::inherit(&mut start);
-    start.copy_layers(plan);
-    for module in ["bert.pooler", "classifier"] {
-        start.copy(module, module);
+    start.copy_layers("bert.encoder.layer", plan);
+    if HeadActivation::of(start.student.family) == HeadActivation::of(start.teacher.family) {
+        start.copy("bert.pooler", "bert.pooler");
+        start.copy("classifier", "classifier");
     }
     (start.given.give(student), start.inherited)
 }
 
+impl Inherited {
+    /// The same part of a student of one family that has it from a teacher of another, by their own names.
+    fn spelled(self, student: Family, teacher: Family) -> Self {
+        let own = |family: Family, module: String| {
+            family.spelling().map_or_else(|| module.clone(), |spelling| spelling.module(&module))
+        };
+        let source = match self.source {
+            Source::Copied { from } => Source::Copied { from: own(teacher, from) },
+            Source::Projected { from, kept_variance } => {
+                Source::Projected { from: own(teacher, from), kept_variance }
+            }
+        };
+        Self { module: own(student, self.module), source }
+    }
+}
+
 /// A student's start while it is put together.
 struct Start<'a> {
-    student: BertConfig,
-    teacher: &'a BertConfig,
+    student: TransformerConfig,
+    teacher: &'a TransformerConfig,
     /// The teacher's numbers.
     source: Weights,
     /// What the student has places for: names and shapes.
@@ -100,10 +145,14 @@ struct Start<'a> {
 }
 
 impl<'a> Start<'a> {
-    fn new(student: &Bert, teacher: &'a Bert) -> Self {
+    fn new<S: Network, T: Network>(
+        student: &S,
+        teacher: &T,
+        (own, theirs): (&TransformerConfig, &'a TransformerConfig),
+    ) -> Self {
         Self {
-            student: student.config().clone(),
-            teacher: teacher.config(),
+            student: own.clone(),
+            teacher: theirs,
             source: Weights::of(teacher),
             wanted: slots(student).into_iter().map(|slot| (slot.name, slot.dims)).collect(),
             given: Weights::default(),
@@ -111,13 +160,13 @@ impl<'a> Start<'a> {
         }
     }
 
-    fn copy_layers(&mut self, plan: &InheritancePlan) {
+    fn copy_layers(&mut self, prefix: &str, plan: &InheritancePlan) {
         // The same matrices with other head widths would compute something else.
         if self.student.num_attention_heads != self.teacher.num_attention_heads {
             return;
         }
         for (to, from) in plan.layers.iter().enumerate() {
-            self.copy(&format!("bert.encoder.layer.{to}"), &format!("bert.encoder.layer.{from}"));
+            self.copy(&format!("{prefix}.{to}"), &format!("{prefix}.{from}"));
         }
     }
 

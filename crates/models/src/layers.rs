@@ -14,7 +14,7 @@ pub use layer_norm::LayerNorm;
 pub use linear::Linear;
 
 /// A parameter of known shape and no values: loading or initialising fills it, and until then it takes no memory.
-fn blank<const D: usize>(dims: [usize; D], device: &Device) -> Param<Tensor<D>> {
+pub(crate) fn blank<const D: usize>(dims: [usize; D], device: &Device) -> Param<Tensor<D>> {
     let zeros = move |device: &Device, _: bool| Tensor::zeros(dims, device);
     Param::uninitialized(ParamId::new(), zeros, device.clone(), false, Shape::from(dims))
 }

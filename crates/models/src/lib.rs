@@ -1,7 +1,7 @@
 //! BERT-family networks from a Hugging Face config; their weights and tokenizers in and out.
 //!
 //! A network folder is Hugging Face's own: `config.json`, `model.safetensors` (or shards with an index) and the
-//! tokenizer's files. [`Bert::load`] reads one, [`save`] writes one that unpatched `transformers` loads, and
+//! tokenizer's files. [`Transformer::load`] reads one, [`save`] writes one that unpatched `transformers` loads, and
 //! [`student_config`] with [`inherit()`] make a smaller network that starts from a larger one. The crate knows
 //! neither search nor training, and never prints: what a user should know comes back as a value.
 
@@ -9,10 +9,13 @@ pub mod bert;
 pub mod config;
 pub mod cost;
 pub mod error;
+pub mod family;
 pub mod inherit;
 pub mod layers;
+pub mod mobilebert;
 pub mod projection;
 pub mod tokenizer;
+pub mod transformer;
 pub mod weights;
 
 mod files;
@@ -25,11 +28,14 @@ mod test_reference;
 
 pub use autodistillation_kernels::{Arithmetic, bf16_is_fast};
 pub use bert::Bert;
-pub use config::{Activation, BertConfig, ConfigProblem, ProblemType};
+pub use config::{Activation, ConfigProblem, ProblemType, TransformerConfig};
 pub use error::Error;
+pub use family::Family;
 pub use folder::{LoadWarning, Loaded, Precision, save};
 pub use inherit::{InheritancePlan, Inherited, inherit};
-pub use projection::{Refits, TeacherStates, Trained, project};
-pub use student::{STUDENT_DIMENSIONS, student_config};
+pub use mobilebert::MobileBert;
+pub use projection::{Refits, TeacherStates, Trained, can_project, project};
+pub use student::student_config;
 pub use tokenizer::{Encoded, Tokenizer};
+pub use transformer::Transformer;
 pub use weights::{Weight, Weights};

@@ -25,8 +25,9 @@ pub use basis::Basis;
 pub use refits::{Refits, Trained};
 pub use states::TeacherStates;
 
+use crate::bert::head::HeadActivation;
 use crate::weights::{Weight, Weights};
-use crate::{Bert, Error};
+use crate::{Bert, Error, Family, Transformer, TransformerConfig};
 use fit::{Rows, fit_norm, fit_residual, rows};
 
 /// Weight of the first token's rows in the last block's fits: only that token reaches the head.
@@ -41,21 +42,36 @@ struct Projection<'a> {
     hidden: Vec<Tensor<3>>,
 }
 
+/// Whether a student of these sizes can be projected from a teacher of those: both compute as BERT does, without a
+/// width of their own for the embeddings, over the same vocabulary, and the student is no wider.
+pub fn can_project(student: &TransformerConfig, teacher: &TransformerConfig) -> bool {
+    let is_plain = |config: &TransformerConfig| {
+        config.family != Family::MobileBert && config.embedding_size == config.hidden_size
+    };
+    is_plain(student)
+        && is_plain(teacher)
+        && student.vocab_size == teacher.vocab_size
+        && student.hidden_size <= teacher.hidden_size
+}
+
 /// Gives `student` weights computed from its teacher's, as seen on the sample of `states`.
 ///
-/// The student must have the teacher's vocabulary and classes, at most its width, and as many layers as `states`
-/// names counterparts; `seed` rotates the basis.
+/// The student must have the teacher's classes, as many layers as `states` names counterparts, and be one that
+/// [`can_project`]; `seed` rotates the basis.
 ///
 /// # Errors
 ///
 /// [`Error::Projection`] when a student cannot be projected or a fit has no solution.
-pub fn project(student: Bert, states: &TeacherStates, seed: u64) -> Result<Bert, Error> {
-    let (width, layers) = (student.config().hidden_size, student.config().num_hidden_layers);
-    if width > states.width() || layers != states.layers().len() {
-        return Err(Error::Projection {
-            reason: "the student is wider than its teacher or has other layers",
-        });
+pub fn project(student: Transformer, states: &TeacherStates, seed: u64) -> Result<Transformer, Error> {
+    let config = student.config();
+    if !can_project(config, states.config()) || config.num_hidden_layers != states.layers().len() {
+        return Err(Error::Projection { reason: "its family, vocabulary, width or layers do not allow it" });
     }
+    student.try_map_bert(|student| project_bert(student, states, seed))
+}
+
+fn project_bert(student: Bert, states: &TeacherStates, seed: u64) -> Result<Bert, Error> {
+    let (width, layers) = (student.config().hidden_size, student.config().num_hidden_layers);
     let basis = Basis::new(states, width, seed);
     let mut projection = Projection { student: student.frozen(), states, basis: &basis, hidden: Vec::new() };
     let words = embeddings::project(&basis, states, projection.student.config());
@@ -166,7 +182,7 @@ impl Projection<'_> {
             hidden.clone().slice([0..examples, 0..1]).reshape([examples, width])
         };
         let first_tokens: Vec<_> = self.hidden.iter().map(first_token).collect();
-        head::fit(self.states, &first_tokens)
+        head::fit(self.states, (&first_tokens, HeadActivation::of(self.student.config().family)))
     }
 }
 

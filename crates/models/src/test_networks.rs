@@ -6,7 +6,7 @@ use autodistillation_distillation::{Batch, Targets};
 use burn::tensor::{Device, Tensor, TensorData};
 use serde_json::{Value, json};
 
-use crate::{Bert, BertConfig};
+use crate::{Bert, Transformer, TransformerConfig};
 
 /// A config of 2 layers, width 24, 3 heads and 3 labels.
 pub(crate) fn tiny_json() -> Value {
@@ -18,22 +18,27 @@ pub(crate) fn tiny_json() -> Value {
 }
 
 /// A random network of [`tiny_json`].
-pub(crate) fn tiny(seed: u64) -> Bert {
+pub(crate) fn tiny(seed: u64) -> Transformer {
     with(&[], seed)
 }
 
 /// A random network of [`tiny_json`] with some values replaced.
-pub(crate) fn with(values: &[(&str, Value)], seed: u64) -> Bert {
+pub(crate) fn with(values: &[(&str, Value)], seed: u64) -> Transformer {
+    Transformer::random(config(values), seed, &Device::flex())
+}
+
+/// As [`with`], without its family's names.
+pub(crate) fn bert(values: &[(&str, Value)], seed: u64) -> Bert {
     Bert::random(config(values), seed, &Device::flex())
 }
 
 /// The config of [`tiny_json`] with some values replaced.
-pub(crate) fn config(values: &[(&str, Value)]) -> BertConfig {
+pub(crate) fn config(values: &[(&str, Value)]) -> TransformerConfig {
     let mut json = tiny_json();
     for (key, value) in values {
         json[key] = value.clone();
     }
-    BertConfig::from_json(&json).unwrap()
+    TransformerConfig::from_json(&json).unwrap()
 }
 
 /// A batch of these token ids with padding after each row's length.

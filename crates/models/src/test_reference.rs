@@ -18,7 +18,7 @@ pub(crate) fn folder() -> PathBuf {
     fixture("bert")
 }
 
-fn fixture(name: &str) -> PathBuf {
+pub(crate) fn fixture(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(name)
 }
 

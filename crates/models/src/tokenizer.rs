@@ -10,7 +10,7 @@ use tokenizers::normalizers::NormalizerWrapper;
 use tokenizers::utils::truncation::truncate_encodings;
 use tokenizers::{Encoding, PostProcessor, TruncationParams, TruncationStrategy};
 
-use crate::{BertConfig, Error, files};
+use crate::{Error, TransformerConfig, files};
 use settings::Settings;
 
 /// Characters of a text that an error shows.
@@ -108,7 +108,7 @@ impl Tokenizer {
     /// # Errors
     ///
     /// [`Error::Vocabulary`] when the tokenizer makes ids that the network does not have.
-    pub fn check_fits(&self, config: &BertConfig) -> Result<(), Error> {
+    pub fn check_fits(&self, config: &TransformerConfig) -> Result<(), Error> {
         let (vocabulary, embeddings) = (self.vocabulary_size(), config.vocab_size);
         if vocabulary > embeddings {
             return Err(Error::Vocabulary { vocabulary, embeddings });

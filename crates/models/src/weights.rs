@@ -13,7 +13,7 @@ use burn::module::{ModuleVisitor, Param};
 use burn::tensor::Tensor;
 
 pub(crate) use checkpoint::{Checkpoint, is_readable};
-pub(crate) use conventions::{BERT, Conventions};
+pub(crate) use conventions::Conventions;
 pub(crate) use fill::fill;
 pub use problem::WeightProblem;
 
@@ -140,7 +140,7 @@ impl Place {
         let fields: Vec<&str> = self.path.iter().map(|(field, _)| field.as_str()).collect();
         let role = match self.path.last().map(|(field, container)| (container.as_str(), field.as_str())) {
             Some(("Struct:Linear", "weight")) => Role::Matrix,
-            Some(("Struct:LayerNorm", "weight")) => Role::Scale,
+            Some(("Struct:LayerNorm" | "Struct:NoNorm", "weight")) => Role::Scale,
             Some((_, "bias")) => Role::Bias,
             _ => Role::Table,
         };

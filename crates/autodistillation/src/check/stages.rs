@@ -3,7 +3,7 @@
 use autodistillation_distillation::{
     Block, CriterionConfig, LayerMapping, Matchers, Parameters, Stage, criterion,
 };
-use autodistillation_models::Bert;
+use autodistillation_models::Transformer;
 
 use crate::Error;
 use crate::config::{Place, Subject};
@@ -14,7 +14,7 @@ use crate::experiment::BuiltInExperiment;
 /// # Errors
 ///
 /// Every problem, each with its place in the config.
-pub(super) fn check(experiment: &BuiltInExperiment, student: &Bert) -> Result<(), Error> {
+pub(super) fn check(experiment: &BuiltInExperiment, student: &Transformer) -> Result<(), Error> {
     let teacher = &experiment.materials().teacher;
     let mut problems = Vec::new();
     for stage in experiment.scheduler(student.config()).stages() {
@@ -40,7 +40,7 @@ pub(crate) fn locate(problem: Error, place: Option<&Place>) -> Error {
     }
 }
 
-fn mapping_problems(stage: &Stage, networks: (&Bert, &Bert)) -> Vec<(Subject, Error)> {
+fn mapping_problems(stage: &Stage, networks: (&Transformer, &Transformer)) -> Vec<(Subject, Error)> {
     let CriterionConfig::IntermediateLayers { mappings, options, origin_loss } = &stage.criterion else {
         return Vec::new();
     };
@@ -57,7 +57,7 @@ fn mapping_problems(stage: &Stage, networks: (&Bert, &Bert)) -> Vec<(Subject, Er
     mappings.iter().filter_map(problem).collect()
 }
 
-fn block_problems(block: &Block, student: &Bert) -> Vec<(Subject, Error)> {
+fn block_problems(block: &Block, student: &Transformer) -> Vec<(Subject, Error)> {
     let names = student.parameters();
     let is_empty = |module: &&String| {
         let part = Block::new([module.as_str()]);
@@ -73,8 +73,8 @@ fn block_problems(block: &Block, student: &Bert) -> Vec<(Subject, Error)> {
 }
 
 /// Lengths that the config gives and the student's positions do not reach.
-fn length_problems(experiment: &BuiltInExperiment, student: &Bert) -> Vec<(Subject, Error)> {
-    let (plan, longest) = (experiment.plan(), student.config().max_position_embeddings);
+fn length_problems(experiment: &BuiltInExperiment, student: &Transformer) -> Vec<(Subject, Error)> {
+    let (plan, longest) = (experiment.plan(), student.config().max_length());
     let lengths = [
         (Subject::MaxLength, "data.max_length", plan.data.max_length),
         (Subject::LatencyLength, "evaluation.latency.length", plan.evaluation.latency.length),

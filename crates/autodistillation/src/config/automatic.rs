@@ -49,11 +49,32 @@ pub struct LayerStack {
     pub prefix: String,
     /// How many layers there are.
     pub layers: usize,
+    /// The module inside a layer whose output 1 is the attention probabilities (`attention.self`).
+    pub attention: String,
+    /// The module inside a layer whose output is the layer's (`output`).
+    pub output: String,
 }
 
 impl LayerStack {
+    /// The layers of a BERT.
+    pub fn bert(layers: usize) -> Self {
+        let [prefix, attention, output] =
+            ["bert.encoder.layer", "attention.self", "output"].map(str::to_owned);
+        Self { prefix, layers, attention, output }
+    }
+
     fn layer(&self, index: usize) -> String {
         format!("{}.{index}", self.prefix)
+    }
+
+    /// The attention probabilities of a layer.
+    fn probabilities(&self, index: usize) -> LayerPath {
+        LayerPath::with_output(format!("{}.{}", self.layer(index), self.attention), 1)
+    }
+
+    /// What a layer puts out.
+    fn hidden(&self, index: usize) -> LayerPath {
+        LayerPath::new(format!("{}.{}", self.layer(index), self.output))
     }
 
     /// The number of the layer that `module` is, if it is one.
@@ -71,23 +92,21 @@ impl AutomaticFlash {
             .zip(self.blocks.iter().chain(std::iter::repeat_with(|| last).flatten()))
             .map(|(index, template)| {
                 let counterpart = teacher_layer(index, student.layers, teacher.layers);
-                template.stage(&student.layer(index), &teacher.layer(counterpart))
+                template.stage((student, index), (teacher, counterpart))
             })
             .collect()
     }
 }
 
 impl BlockTemplate {
-    fn stage(&self, student: &str, teacher: &str) -> Stage {
-        let attention = |layer: &str| LayerPath::with_output(format!("{layer}.attention.self"), 1);
-        let hidden = |layer: &str| LayerPath::new(format!("{layer}.output"));
+    fn stage(&self, (student, own): (&LayerStack, usize), (teacher, theirs): (&LayerStack, usize)) -> Stage {
         let mappings = vec![
-            self.attention.between(attention(student), attention(teacher)),
-            self.hidden.between(hidden(student), hidden(teacher)),
+            self.attention.between(student.probabilities(own), teacher.probabilities(theirs)),
+            self.hidden.between(student.hidden(own), teacher.hidden(theirs)),
         ];
         Stage {
             kind: StageKind::Flash,
-            block: self.block.clone().unwrap_or_else(|| Block::new([student])),
+            block: self.block.clone().unwrap_or_else(|| Block::new([student.layer(own)])),
             criterion: CriterionConfig::IntermediateLayers {
                 mappings,
                 options: self.options,
@@ -129,10 +148,6 @@ mod tests {
         }
     }
 
-    fn stack(layers: usize) -> LayerStack {
-        LayerStack { prefix: "bert.encoder.layer".to_owned(), layers }
-    }
-
     proptest! {
         #[test]
         fn teacher_layers_exist_rise_and_end_with_the_last(student in 1usize..40, teacher in 1usize..40) {
@@ -154,7 +169,7 @@ mod tests {
     #[test]
     fn every_layer_is_a_block_with_its_attention_and_its_output() {
         let flash = AutomaticFlash { blocks: vec![template()] };
-        let stages = flash.stages(&stack(4), &stack(6));
+        let stages = flash.stages(&LayerStack::bert(4), &LayerStack::bert(6));
         assert_eq!(stages.len(), 4);
         assert_eq!(stages[2].block, Block::new(["bert.encoder.layer.2"]));
         let CriterionConfig::IntermediateLayers { mappings, .. } = &stages[2].criterion else { panic!() };
@@ -171,8 +186,11 @@ mod tests {
     #[test]
     fn each_block_can_have_its_own_steps() {
         let blocks = [100, 300].map(|steps| BlockTemplate { steps, ..template() }).to_vec();
-        let steps: Vec<_> =
-            AutomaticFlash { blocks }.stages(&stack(2), &stack(6)).iter().map(|stage| stage.steps).collect();
+        let steps: Vec<_> = AutomaticFlash { blocks }
+            .stages(&LayerStack::bert(2), &LayerStack::bert(6))
+            .iter()
+            .map(|stage| stage.steps)
+            .collect();
         assert_eq!(steps, [100, 300]);
     }
 }

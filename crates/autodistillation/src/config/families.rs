@@ -18,17 +18,46 @@ impl Family {
 }
 
 /// All families, the usual one first.
-pub(super) const FAMILIES: [(&str, &Family); 3] =
-    [(BERT.name, &BERT), (DISTILBERT.name, &DISTILBERT), (MOBILEBERT.name, &MOBILEBERT)];
+pub(super) const FAMILIES: [(&str, &Family); 5] = [
+    (BERT.name, &BERT),
+    (DISTILBERT.name, &DISTILBERT),
+    (ROBERTA.name, &ROBERTA),
+    (ELECTRA.name, &ELECTRA),
+    (MOBILEBERT.name, &MOBILEBERT),
+];
+
+/// The sizes of a BERT, and of those that spell them alike.
+const BERT_SIZES: &[(&str, Option<&str>)] = &[
+    ("hidden_size", None),
+    ("num_hidden_layers", None),
+    ("num_attention_heads", None),
+    ("intermediate_size", None),
+];
+
+const ROBERTA: Family = Family { name: "roberta", ..BERT };
+
+const ELECTRA: Family = Family {
+    name: "electra",
+    values: &[
+        "attention_probs_dropout_prob",
+        "classifier_dropout",
+        "embedding_size",
+        "hidden_act",
+        "hidden_dropout_prob",
+        "initializer_range",
+        "layer_norm_eps",
+        "max_position_embeddings",
+        "pad_token_id",
+        "problem_type",
+        "type_vocab_size",
+        "vocab_size",
+    ],
+    ..BERT
+};
 
 pub(super) const BERT: Family = Family {
     name: "bert",
-    sizes: &[
-        ("hidden_size", None),
-        ("num_hidden_layers", None),
-        ("num_attention_heads", None),
-        ("intermediate_size", None),
-    ],
+    sizes: BERT_SIZES,
     values: &[
         "attention_probs_dropout_prob",
         "classifier_dropout",

@@ -10,7 +10,7 @@ use autodistillation_distillation::{
     Course, LayerPath, Matchers, OptimizerConfig, Scheduler, Seeds, StageKind, Teacher, TrainingSettings,
 };
 use autodistillation_models::{
-    Arithmetic, Bert, BertConfig, Precision, ProblemType, TeacherStates, save, student_config,
+    Arithmetic, Precision, ProblemType, TeacherStates, Transformer, TransformerConfig, save, student_config,
 };
 use autodistillation_search::{Architecture, FeasibleSpace, Infeasible, KnownGoals, Metrics};
 use burn::tensor::Device;
@@ -39,8 +39,8 @@ const FULL_RATE_WIDTH: usize = 128;
 #[derive(Debug)]
 pub struct BuiltInExperiment {
     pub(super) plan: Plan,
-    pub(super) teacher: Teacher<Bert>,
-    pub(super) teacher_config: BertConfig,
+    pub(super) teacher: Teacher<Transformer>,
+    pub(super) teacher_config: TransformerConfig,
     pub(super) materials: Materials,
     pub(super) device: Device,
     pub(super) teaching: Teaching,
@@ -65,7 +65,7 @@ pub enum Teaching {
 #[derive(Debug)]
 pub struct Pupil {
     /// The network.
-    pub network: Bert,
+    pub network: Transformer,
     /// Trained feature matchers by mapping.
     pub matchers: Matchers,
     /// Stages that are done.
@@ -150,8 +150,8 @@ impl BuiltInExperiment {
     pub fn student_config(
         &self,
         architecture: &Architecture,
-    ) -> Result<BertConfig, autodistillation_models::Error> {
-        student_config(&self.teacher_config, &self.overrides(architecture))
+    ) -> Result<TransformerConfig, autodistillation_models::Error> {
+        student_config(&self.teacher_config, self.plan.student.family(), &self.overrides(architecture))
     }
 
     /// The values of the student's config that differ from the teacher's: dropout, fixed values, searched ones.
@@ -166,7 +166,7 @@ impl BuiltInExperiment {
     }
 
     /// The stages of the student of `config`.
-    pub fn scheduler(&self, config: &BertConfig) -> Scheduler {
+    pub fn scheduler(&self, config: &TransformerConfig) -> Scheduler {
         let scheduler = self.plan.scheduler_for(&layers(config), &layers(&self.teacher_config));
         let scheduler = match task(config) {
             ProblemType::Regression => scheduler.on_single_values(&LayerPath::new("classifier")),
@@ -242,7 +242,7 @@ impl BuiltInExperiment {
         settings: &'a TrainingSettings,
         trial_seed: u64,
         listener: &'a dyn autodistillation_distillation::Listener,
-    ) -> Course<'a, Bert> {
+    ) -> Course<'a, Transformer> {
         let Sets { training, validation, .. } = &self.materials.sets;
         let seeds = Seeds { order: self.plan.seed, trial: trial_seed };
         Course { teacher: &self.teacher, training, validation, settings, seeds, listener }
@@ -327,11 +327,15 @@ impl Experiment for BuiltInExperiment {
 
 impl BuiltInExperiment {
     /// Saves the student with its tokenizer and loads it again.
-    fn hand_over(&self, student: &Pupil, folder: &Path) -> Result<Bert, autodistillation_models::Error> {
+    fn hand_over(
+        &self,
+        student: &Pupil,
+        folder: &Path,
+    ) -> Result<Transformer, autodistillation_models::Error> {
         let folder = folder.join("student");
         save(&folder, &student.network, Precision::F32)?;
         self.materials.tokenizer.copy_files(&folder)?;
-        Ok(Bert::load(&folder, &self.device)?.network)
+        Ok(Transformer::load(&folder, &self.device)?.network)
     }
 }
 
@@ -364,9 +368,14 @@ fn first_regular(scheduler: &Scheduler) -> usize {
     scheduler.stages().iter().position(is_regular).unwrap_or(scheduler.stages().len())
 }
 
-/// The encoder layers of a BERT network.
-pub fn layers(config: &BertConfig) -> LayerStack {
-    LayerStack { prefix: "bert.encoder.layer".to_owned(), layers: config.num_hidden_layers }
+/// The encoder layers of a network.
+pub fn layers(config: &TransformerConfig) -> LayerStack {
+    LayerStack {
+        prefix: config.family.layer_prefix().to_owned(),
+        layers: config.num_hidden_layers,
+        attention: config.family.attention_module().to_owned(),
+        output: config.family.output_module().to_owned(),
+    }
 }
 
 fn stopped_or_failed(error: autodistillation_distillation::Error) -> TrialError {

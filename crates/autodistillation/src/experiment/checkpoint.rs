@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use autodistillation_distillation::{FeatureMatcher, MatcherValues, Matchers, Parameters};
-use autodistillation_models::{Bert, BertConfig, Precision, save};
+use autodistillation_models::{Precision, Transformer, TransformerConfig, save};
 use burn::tensor::Device;
 use serde::{Deserialize, Serialize};
 
@@ -59,10 +59,10 @@ impl Checkpoint {
     /// # Errors
     ///
     /// A checkpoint that is there but cannot be read.
-    pub fn load(folder: &Path, config: &BertConfig, device: &Device) -> Result<Option<Pupil>, Error> {
+    pub fn load(folder: &Path, config: &TransformerConfig, device: &Device) -> Result<Option<Pupil>, Error> {
         let Some(path) = newest(folder) else { return Ok(None) };
         let state: State = crate::files::read_json(&path.join(STATE))?;
-        let network = Bert::load_as(&path, config.clone(), 0, device)?.network.frozen();
+        let network = Transformer::load_as(&path, config.clone(), 0, device)?.network.frozen();
         let matchers: Matchers = state
             .matchers
             .into_iter()

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use autodistillation_distillation::{ExampleSet, evaluate};
-use autodistillation_models::{Bert, BertConfig, cost, student_config};
+use autodistillation_models::{Transformer, TransformerConfig, cost, student_config};
 use autodistillation_search::{Architecture, FeasibleSpace, KnownGoals, Metrics};
 
 use crate::experiment::TrialContext;
@@ -91,14 +91,14 @@ impl BuiltInExperiment {
         Ok(self.teacher_quality.get_or_init(|| metrics).clone())
     }
 
-    fn known_latency(&self, config: &BertConfig) -> Option<LatencyPercentiles> {
+    fn known_latency(&self, config: &TransformerConfig) -> Option<LatencyPercentiles> {
         self.latencies.as_ref()?.get(config)
     }
 
     /// A latency that is known, or measured now.
     fn latency(
         &self,
-        network: &Bert,
+        network: &Transformer,
         trial: Option<&TrialContext<'_>>,
     ) -> Result<LatencyPercentiles, crate::Error> {
         if let Some(latency) = self.known_latency(network.config()) {
@@ -113,7 +113,11 @@ impl BuiltInExperiment {
     /// # Errors
     ///
     /// A set that cannot be evaluated, or threads that cannot be started.
-    pub fn measure(&self, network: &Bert, trial: Option<&TrialContext<'_>>) -> Result<Metrics, crate::Error> {
+    pub fn measure(
+        &self,
+        network: &Transformer,
+        trial: Option<&TrialContext<'_>>,
+    ) -> Result<Metrics, crate::Error> {
         let plan = &self.plan.evaluation;
         let working = trial.map(|trial| trial.shared.working());
         let mut metrics = measurement::quality(network, &self.materials.sets, plan)?;
@@ -133,7 +137,7 @@ impl BuiltInExperiment {
         let Some(latencies) = &self.latencies else { return goals };
         measurement::LATENCY_METRICS.into_iter().fold(goals, |goals, (name, of)| {
             let latencies = Arc::clone(latencies);
-            let latency = move |config: &BertConfig| latencies.get(config).map_or(f64::NAN, of);
+            let latency = move |config: &TransformerConfig| latencies.get(config).map_or(f64::NAN, of);
             goals.with(name, feasible, self.known(latency))
         })
     }
@@ -142,13 +146,14 @@ impl BuiltInExperiment {
     /// student.
     fn known(
         &self,
-        of: impl Fn(&BertConfig) -> f64 + Send + Sync + 'static,
+        of: impl Fn(&TransformerConfig) -> f64 + Send + Sync + 'static,
     ) -> impl Fn(&Architecture) -> f64 + Send + Sync + 'static {
         let (teacher, base) = (self.teacher_config.clone(), self.overrides(&Architecture::default()));
+        let family = self.plan.student.family();
         move |architecture: &Architecture| {
             let mut values = base.clone();
             values.extend(chosen(architecture));
-            student_config(&teacher, &values).map_or(f64::NAN, |config| of(&config))
+            student_config(&teacher, family, &values).map_or(f64::NAN, |config| of(&config))
         }
     }
 }

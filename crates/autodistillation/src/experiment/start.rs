@@ -4,7 +4,9 @@ use std::sync::{Arc, PoisonError};
 
 use autodistillation_distillation::{Batch, CriterionConfig, LayerPath, Order, Stage, StageKind};
 use autodistillation_models::inherit::{InheritancePlan, Inherited, inherit};
-use autodistillation_models::{Bert, BertConfig, Refits, TeacherStates, Trained, project};
+use autodistillation_models::{
+    Refits, TeacherStates, Trained, Transformer, TransformerConfig, can_project, project,
+};
 
 use crate::config::LayerStack;
 use crate::experiment::built_in::{BuiltInExperiment, Teaching, layers};
@@ -35,38 +37,38 @@ impl BuiltInExperiment {
     /// A projection without a solution.
     pub fn fresh(
         &self,
-        config: BertConfig,
+        config: TransformerConfig,
         (seed, threads): (u64, usize),
-    ) -> Result<Bert, autodistillation_models::Error> {
+    ) -> Result<Transformer, autodistillation_models::Error> {
         match self.start(&config) {
-            Start::Random => Ok(Bert::random(config, seed, &self.device)),
+            Start::Random => Ok(Transformer::random(config, seed, &self.device)),
             Start::Copied => Ok(self.inherited(config, seed).0),
             Start::Projected => {
                 let states = self.states(self.counterparts(&config), threads);
-                project(Bert::random(config, seed, &self.device), &states, seed)
+                project(Transformer::random(config, seed, &self.device), &*states?, seed)
             }
         }
     }
 
     /// A student of `config` with the teacher's embeddings, and its layers where the shapes are equal; and what it got.
-    pub fn inherited(&self, config: BertConfig, seed: u64) -> (Bert, Vec<Inherited>) {
-        let network = Bert::random(config, seed, &self.device);
+    pub fn inherited(&self, config: TransformerConfig, seed: u64) -> (Transformer, Vec<Inherited>) {
+        let network = Transformer::random(config, seed, &self.device);
         let plan = InheritancePlan::evenly_spaced(network.config(), &self.teacher_config);
         inherit(network, &self.materials.teacher, &plan)
     }
 
     /// How the student of `config` starts.
-    pub fn start(&self, config: &BertConfig) -> Start {
+    pub fn start(&self, config: &TransformerConfig) -> Start {
         let teacher = &self.teacher_config;
-        let shape =
-            |config: &BertConfig| (config.hidden_size, config.num_attention_heads, config.intermediate_size);
+        let shape = |config: &TransformerConfig| {
+            let sizes = (config.hidden_size, config.num_attention_heads, config.intermediate_size);
+            (sizes, config.mobilebert)
+        };
         match self.plan.student.initialize {
             _ if self.teaching == Teaching::LabelsAlone => Start::Random,
             Initialize::Random => Start::Random,
             Initialize::Embeddings => Start::Copied,
-            Initialize::Teacher
-                if shape(config) == shape(teacher) || config.hidden_size > teacher.hidden_size =>
-            {
+            Initialize::Teacher if shape(config) == shape(teacher) || !can_project(config, teacher) => {
                 Start::Copied
             }
             Initialize::Teacher => Start::Projected,
@@ -75,7 +77,7 @@ impl BuiltInExperiment {
 
     /// The teacher layer of each layer of the student of `config`: the one whose output the student's is taught, else
     /// the evenly spaced one.
-    pub fn counterparts(&self, config: &BertConfig) -> Vec<usize> {
+    pub fn counterparts(&self, config: &TransformerConfig) -> Vec<usize> {
         let mut counterparts = InheritancePlan::evenly_spaced(config, &self.teacher_config).layers;
         let (students, teachers) = (layers(config), layers(&self.teacher_config));
         let scheduler = self.scheduler(config);
@@ -93,13 +95,20 @@ impl BuiltInExperiment {
     }
 
     /// The teacher's states at these layers on a sample of the training set, observed once for all trials.
-    fn states(&self, layers: Vec<usize>, threads: usize) -> Arc<TeacherStates> {
+    fn states(
+        &self,
+        layers: Vec<usize>,
+        threads: usize,
+    ) -> Result<Arc<TeacherStates>, autodistillation_models::Error> {
         let mut observed = self.observed.lock().unwrap_or_else(PoisonError::into_inner);
-        let states = observed.entry(layers.clone()).or_insert_with(|| {
-            let batches = self.sample(layers.len());
-            Arc::new(TeacherStates::observe(&self.teacher.network(), batches, layers, threads))
-        });
-        Arc::clone(states)
+        if let Some(states) = observed.get(&layers) {
+            return Ok(Arc::clone(states));
+        }
+        let batches = self.sample(layers.len());
+        let states = TeacherStates::observe(&self.teacher.network(), batches, layers.clone(), threads)?;
+        let states = Arc::new(states);
+        observed.insert(layers, Arc::clone(&states));
+        Ok(states)
     }
 
     /// Random training batches whose states fit into memory.
@@ -121,10 +130,13 @@ impl BuiltInExperiment {
     }
 
     /// How a student of `config` is solved again behind trained blocks; `None` unless it was projected.
-    pub(super) fn refits(&self, config: &BertConfig, (seed, threads): (u64, usize)) -> Option<Refits> {
-        let is_projected = self.start(config) == Start::Projected;
-        let states = || self.states(self.counterparts(config), threads);
-        is_projected.then(|| Refits::new(states(), config.hidden_size, seed))
+    pub(super) fn refits(&self, config: &TransformerConfig, (seed, threads): (u64, usize)) -> Option<Refits> {
+        if self.start(config) != Start::Projected {
+            return None;
+        }
+        // Its start has observed the same states before.
+        let states = self.states(self.counterparts(config), threads).ok()?;
+        Some(Refits::new(states, config.hidden_size, seed))
     }
 }
 
@@ -138,7 +150,8 @@ pub(super) fn trained(stage: &Stage, next: Option<&Stage>, stack: &LayerStack) -
 
 /// The layer whose output `path` is.
 fn output_of(stack: &LayerStack, path: &LayerPath) -> Option<usize> {
-    stack.index(path.module.strip_suffix(".output")?)
+    let layer = path.module.strip_suffix(&stack.output)?.strip_suffix('.')?;
+    stack.index(layer).or_else(|| stack.index(&path.module))
 }
 
 /// The lowest and the highest layer that a flash stage trains; what is no encoder layer lies below all of them.
@@ -164,9 +177,13 @@ mod tests {
         Stage { kind, block, criterion, steps: 1, learning_rate: 1e-3 }
     }
 
+    fn stack() -> LayerStack {
+        LayerStack { prefix: "layer".to_owned(), ..LayerStack::bert(4) }
+    }
+
     /// What a stage of `own` modules has trained, followed by one of `next`.
     fn followed(own: &[&str], next: &[&str]) -> Option<(usize, usize, bool)> {
-        let stack = LayerStack { prefix: "layer".to_owned(), layers: 4 };
+        let stack = stack();
         let next = stage(StageKind::Flash, next);
         let trained = trained(&stage(StageKind::Flash, own), Some(&next), &stack)?;
         Some((trained.lowest, trained.block, trained.goes_on))
@@ -185,7 +202,7 @@ mod tests {
 
     #[test]
     fn after_the_last_flash_stage_nothing_waits() {
-        let stack = LayerStack { prefix: "layer".to_owned(), layers: 4 };
+        let stack = stack();
         let (flash, regular) = (stage(StageKind::Flash, &["layer.3"]), stage(StageKind::Regular, &[""]));
         assert!(!trained(&flash, Some(&regular), &stack).unwrap().goes_on);
         assert!(trained(&regular, None, &stack).is_none());

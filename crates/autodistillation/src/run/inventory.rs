@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use autodistillation_models::{Arithmetic, BertConfig};
+use autodistillation_models::{Arithmetic, TransformerConfig};
 use autodistillation_search::{Architecture, Metrics, Study};
 use serde_json::Value;
 
@@ -124,7 +124,7 @@ fn teacher_summary(experiment: &BuiltInExperiment, metrics: Metrics) -> Teacher 
 }
 
 /// The sizes of a network that are worth showing.
-fn sizes(config: &BertConfig) -> Architecture {
+fn sizes(config: &TransformerConfig) -> Architecture {
     let json = config.to_json();
     let names = ["num_hidden_layers", "hidden_size", "num_attention_heads", "intermediate_size"];
     let number = |name: &str| {

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 
-use autodistillation_models::{Bert, BertConfig, ProblemType, Tokenizer};
+use autodistillation_models::{ProblemType, Tokenizer, Transformer, TransformerConfig};
 use burn::tensor::Device;
 use serde_json::{Map, Value, json};
 
@@ -43,7 +43,7 @@ pub fn trained_teacher(
     write_tokenizer(&folder, &vocabulary(&tables))?;
     let tokenizer = Tokenizer::from_folder(&folder)?;
     let config = config(architecture, &tokenizer, (&classes, plan.data.max_length))?;
-    let network = Bert::random(config, plan.seed, &Device::flex());
+    let network = Transformer::random(config, plan.seed, &Device::flex());
     let lesson = Lesson {
         steps: *steps,
         learning_rate: *learning_rate,
@@ -80,7 +80,7 @@ fn config(
     architecture: &Map<String, Value>,
     tokenizer: &Tokenizer,
     (classes, length): (&LabelNames, usize),
-) -> Result<BertConfig, Error> {
+) -> Result<TransformerConfig, Error> {
     let names: Map<String, Value> =
         classes.names().iter().enumerate().map(|(id, name)| (id.to_string(), json!(name))).collect();
     let mut json = json!({
@@ -92,7 +92,7 @@ fn config(
     for (name, value) in architecture {
         json[name.as_str()] = value.clone();
     }
-    let config = BertConfig::from_json(&json)
+    let config = TransformerConfig::from_json(&json)
         .map_err(|problems| autodistillation_models::Error::Architecture { problems })?;
     Ok(config.with_labels(classes.names().to_vec(), ProblemType::SingleLabelClassification)?)
 }

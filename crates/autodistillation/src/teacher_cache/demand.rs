@@ -7,7 +7,7 @@ use autodistillation_distillation::criterion;
 use autodistillation_distillation::{
     Example, ExampleSet, LayerPath, Matchers, Network, Order, Scheduler, Taps, rows_of_stage,
 };
-use autodistillation_models::Bert;
+use autodistillation_models::Transformer;
 use half::f16;
 use serde::Serialize;
 
@@ -45,7 +45,7 @@ impl Demand {
     /// Layer mappings that do not fit the networks.
     pub fn of(
         experiment: &BuiltInExperiment,
-        (student, scheduler): (&Bert, &Scheduler),
+        (student, scheduler): (&Transformer, &Scheduler),
         cache: Option<&CacheSettings>,
     ) -> Result<Self, Error> {
         let (plan, sets) = (experiment.plan(), &experiment.materials().sets);
@@ -85,14 +85,14 @@ impl Demand {
 struct Questions(BTreeMap<LayerPath, BTreeSet<u32>>);
 
 impl Questions {
-    fn add(&mut self, teacher: &Bert, taps: &Taps, rows: impl IntoIterator<Item = u32>) {
+    fn add(&mut self, teacher: &Transformer, taps: &Taps, rows: impl IntoIterator<Item = u32>) {
         let rows: Vec<u32> = rows.into_iter().collect();
         for path in taps.paths() {
             self.0.entry(teacher.resolve(path)).or_default().extend(&rows);
         }
     }
 
-    fn sizes(&self, teacher: &Bert, set: &ExampleSet) -> Sizes {
+    fn sizes(&self, teacher: &Transformer, set: &ExampleSet) -> Sizes {
         let layers = teacher.layers();
         let mut sum = Sizes::default();
         for (path, rows) in &self.0 {

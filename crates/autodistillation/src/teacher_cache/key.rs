@@ -1,14 +1,14 @@
 //! What the outputs of a cache folder depend on, as a hash.
 
 use autodistillation_distillation::{ExampleSet, Network};
-use autodistillation_models::{Arithmetic, Bert};
+use autodistillation_models::{Arithmetic, Transformer};
 use burn::module::{Module, ModuleVisitor, Param};
 use burn::tensor::Tensor;
 
 use super::layer_file::FORMAT;
 
 /// How outputs are computed and stored; in every key.
-fn precision(teacher: &Bert) -> &'static str {
+fn precision(teacher: &Transformer) -> &'static str {
     match teacher.arithmetic() {
         Arithmetic::F32 => "f32 kept as f16",
         Arithmetic::Bf16 => "bf16 kept as f16",
@@ -19,7 +19,7 @@ fn precision(teacher: &Bert) -> &'static str {
 pub(super) struct TeacherHash(blake3::Hasher);
 
 impl TeacherHash {
-    pub(super) fn of(teacher: &Bert) -> Self {
+    pub(super) fn of(teacher: &Transformer) -> Self {
         let mut hasher = blake3::Hasher::new();
         for part in [
             FORMAT,
@@ -83,7 +83,7 @@ impl ModuleVisitor for Weights<'_> {
     }
 
     fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-        add(self.hasher, Bert::parameter_name(&self.path.join(".")).as_bytes());
+        add(self.hasher, Transformer::parameter_name(&self.path.join(".")).as_bytes());
         add(self.hasher, param.val().into_data().as_bytes());
     }
 }

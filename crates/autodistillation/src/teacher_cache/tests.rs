@@ -6,21 +6,21 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use autodistillation_distillation::{Example, Feature, Features, LayerPath, Part, Taps, Target};
-use autodistillation_models::BertConfig;
+use autodistillation_models::TransformerConfig;
 use burn::tensor::Device;
 use serde_json::json;
 
 use super::*;
 
 /// Widths that no vector register divides, so that a kernel's remainder is at work.
-fn network(seed: u64) -> Bert {
+fn network(seed: u64) -> Transformer {
     let json = json!({
         "architectures": ["BertForSequenceClassification"], "model_type": "bert", "hidden_size": 21,
         "num_hidden_layers": 2, "num_attention_heads": 3, "intermediate_size": 37, "vocab_size": 60,
         "max_position_embeddings": 64, "type_vocab_size": 2, "num_labels": 3, "hidden_act": "gelu",
         "layer_norm_eps": 1e-12, "initializer_range": 0.5,
     });
-    Bert::random(BertConfig::from_json(&json).unwrap(), seed, &Device::flex())
+    Transformer::random(TransformerConfig::from_json(&json).unwrap(), seed, &Device::flex())
 }
 
 fn set(examples: u32) -> ExampleSet {
@@ -71,7 +71,7 @@ struct Said {
 }
 
 /// Prepares all rows and reads them back in padded batches.
-fn ask(teacher: &Teacher<Bert>, sets: &Sets) -> Said {
+fn ask(teacher: &Teacher<Transformer>, sets: &Sets) -> Said {
     let mut tell = |_| ControlFlow::Continue(());
     let mut said = Said { bits: Vec::new(), computed: false };
     for (part, set) in [(Part::Training, &sets.training), (Part::Validation, &sets.validation)] {

@@ -236,10 +236,9 @@ fn names_outside_a_closed_set_are_answered_with_the_valid_ones() {
             .ends_with("`Lion` is not an optimizer: use one of AdamW, Adam, SGD")
     );
     assert!(train_problem("{schedule: {decay: step}}").ends_with("use one of linear, cosine, constant"));
-    assert!(
-        problem(&distilling("").replace("family: bert", "family: gpt2"))
-            .ends_with("`gpt2` is not a network family: use one of bert, distilbert, mobilebert")
-    );
+    assert!(problem(&distilling("").replace("family: bert", "family: gpt2")).ends_with(
+        "`gpt2` is not a network family: use one of bert, distilbert, roberta, electra, mobilebert"
+    ));
 }
 
 #[test]

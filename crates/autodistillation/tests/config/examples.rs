@@ -152,8 +152,7 @@ fn the_tensorflow_optimizers_config_has_a_stage_of_each_kind() {
 fn the_starter_config_runs_as_it_is() {
     let plan = Plan::parse(starter(), Path::new("config.yaml")).unwrap_or_else(|errors| panic!("{errors}"));
     assert!(matches!(plan.teacher, TeacherPlan::FineTuned { steps: 600, .. }));
-    let stack = |layers| LayerStack { prefix: "bert.encoder.layer".to_owned(), layers };
-    let stages = plan.scheduler_for(&stack(2), &stack(4));
+    let stages = plan.scheduler_for(&LayerStack::bert(2), &LayerStack::bert(4));
     let kinds: Vec<_> = stages.stages().iter().map(|stage| (stage.kind, stage.steps)).collect();
     assert_eq!(kinds, [(StageKind::Flash, 100), (StageKind::Flash, 100), (StageKind::Regular, 400)]);
     assert_eq!(
@@ -191,6 +190,5 @@ fn the_sst2_benchmark_loads_and_its_mappings_are_the_automatic_ones() {
     let automatic = "      layer_mappings_for_knowledge_transfer: auto\n";
     let automatic = format!("{}{automatic}{}", &text[..begin], &text[end..]);
     let automatic = Plan::parse(&automatic, Path::new(shared)).unwrap_or_else(|errors| panic!("{errors}"));
-    let stack = |layers| LayerStack { prefix: "bert.encoder.layer".to_owned(), layers };
-    assert_eq!(automatic.scheduler_for(&stack(4), &stack(6)), plan.scheduler);
+    assert_eq!(automatic.scheduler_for(&LayerStack::bert(4), &LayerStack::bert(6)), plan.scheduler);
 }

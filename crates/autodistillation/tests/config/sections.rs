@@ -108,8 +108,7 @@ fn automatic_mappings_take_one_value_for_all_blocks_or_one_for_each() {
                 loss_types: [KL, L1], loss_weights: [0.3, 0.7], block_names: ''}";
     let plan = plan(&distilling(text));
     assert!(plan.scheduler.stages().is_empty());
-    let stack = |layers| LayerStack { prefix: "bert.encoder.layer".to_owned(), layers };
-    let stages = plan.scheduler_for(&stack(2), &stack(6));
+    let stages = plan.scheduler_for(&LayerStack::bert(2), &LayerStack::bert(6));
     assert_eq!(stages.stages().iter().map(|stage| stage.steps).collect::<Vec<_>>(), [10, 20]);
     let CriterionConfig::IntermediateLayers { mappings, .. } = &stages.stages()[1].criterion else {
         panic!()
@@ -136,9 +135,8 @@ student: {family: bert, hidden_size: 16, num_attention_heads: 2, intermediate_si
 data: {train: train.tsv, validation: dev.tsv, text: sentence, label: label}
 ";
     let plan = plan(text);
-    let stack = |layers| LayerStack { prefix: "bert.encoder.layer".to_owned(), layers };
-    assert_eq!(plan.scheduler_for(&stack(1), &stack(6)).stages().len(), 1);
-    assert_eq!(plan.scheduler_for(&stack(3), &stack(6)).total_steps(), 150);
+    assert_eq!(plan.scheduler_for(&LayerStack::bert(1), &LayerStack::bert(6)).stages().len(), 1);
+    assert_eq!(plan.scheduler_for(&LayerStack::bert(3), &LayerStack::bert(6)).total_steps(), 150);
 }
 
 #[test]

@@ -41,7 +41,7 @@ fn an_architecture_needs_values() {
 #[test]
 fn an_architecture_of_another_family_is_refused() {
     let distill = ["distill", "config.yaml", "--architecture", "kernel_size=3", "--output", "out", "--quiet"];
-    refuse(&distill, &["`kernel_size` is not a dimension of a BERT student", "hidden_size"]);
+    refuse(&distill, &["`kernel_size` is not a dimension of students of the family `bert`", "hidden_size"]);
 }
 
 #[test]

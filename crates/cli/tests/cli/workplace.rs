@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-use autodistillation::models::{Bert, BertConfig, Precision, save};
+use autodistillation::models::{Precision, Transformer, TransformerConfig, save};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -83,7 +83,8 @@ impl Workplace {
         workplace.write("dev.tsv", EXAMPLES);
         workplace.write("teacher/vocab.txt", VOCABULARY);
         workplace.write("teacher/tokenizer_config.json", r#"{"do_lower_case": true}"#);
-        let teacher = Bert::random(BertConfig::from_json(&network()).unwrap(), 7, &Default::default());
+        let teacher =
+            Transformer::random(TransformerConfig::from_json(&network()).unwrap(), 7, &Default::default());
         save(&workplace.path("teacher"), &teacher, Precision::F32).unwrap();
         workplace
     }

@@ -1,13 +1,13 @@
 //! Multi-head self-attention (Vaswani et al. 2017) and its output projection.
 
-use autodistillation_distillation::Mode;
+use autodistillation_distillation::{LayerPath, Mode};
 use autodistillation_kernels as kernels;
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
 
 use super::encoder::LayerInput;
 use super::{Pass, ResidualOutput, paths};
-use crate::BertConfig;
+use crate::TransformerConfig;
 use crate::layers::{Linear, dropout, site};
 
 /// Self-attention with its residual output.
@@ -22,27 +22,54 @@ pub struct Attention {
 /// Softmax(Q Kᵀ / √size) V in each head.
 #[derive(Module, Debug)]
 pub struct SelfAttention {
-    /// (hidden → hidden)
+    /// (in → width)
     pub query: Linear,
-    /// (hidden → hidden)
+    /// (in → width)
     pub key: Linear,
-    /// (hidden → hidden)
+    /// (in → width)
     pub value: Linear,
     heads: usize,
     dropout: f64,
 }
 
+/// What attention computes on.
+pub(crate) struct AttentionInput<'a> {
+    /// The dotted path of the self-attention.
+    pub(crate) module: String,
+    /// States that look, (batch, rows, in).
+    pub(crate) queries: Tensor<3>,
+    /// States that are looked at, (batch, length, in).
+    pub(crate) keys: Tensor<3>,
+    /// States that are gathered, (batch, length, in).
+    pub(crate) values: Tensor<3>,
+    /// (batch, length)
+    pub(crate) mask: &'a Tensor<2>,
+    /// The layer's dropout.
+    pub(crate) mode: Mode,
+}
+
+impl AttentionInput<'_> {
+    /// Output 0 of a module inside the self-attention.
+    fn inside(&self, module: &str) -> LayerPath {
+        LayerPath::new(format!("{}.{module}", self.module))
+    }
+
+    fn probabilities(&self) -> LayerPath {
+        LayerPath::with_output(self.module.as_str(), 1)
+    }
+}
+
 impl Attention {
-    pub(super) fn blank(config: &BertConfig, device: &Device) -> Self {
+    pub(super) fn blank(config: &TransformerConfig, device: &Device) -> Self {
         Self {
-            self_attention: SelfAttention::blank(config, device),
+            self_attention: SelfAttention::blank(config, [config.hidden_size; 2], device),
             output: ResidualOutput::blank(config.hidden_size, config, device),
         }
     }
 
     /// (batch, rows, hidden), one row per query.
     pub(super) fn forward(&self, input: &LayerInput<'_>, pass: &mut Pass<'_>) -> Option<Tensor<3>> {
-        let context = self.self_attention.forward(input, pass)?;
+        let context = self.self_attention.forward(&input.attention(), pass)?;
         let hidden = self.output.forward(context, input.queries.clone(), site(input.mode, 1));
         pass.sequence(paths::in_layer(input.layer, "attention.output"), &hidden)?;
         Some(hidden)
@@ -50,23 +77,25 @@ impl Attention {
 }
 
 impl SelfAttention {
-    fn blank(config: &BertConfig, device: &Device) -> Self {
-        let square = || Linear::blank(config.hidden_size, config.hidden_size, device);
+    /// Blank maps to the layers' true width: of queries and keys from the first of `widths`, of values from the second.
+    pub(crate) fn blank(config: &TransformerConfig, widths: [usize; 2], device: &Device) -> Self {
+        let map = |inputs| Linear::blank(inputs, config.true_hidden_size(), device);
+        let [looking, gathered] = widths;
         Self {
-            query: square(),
-            key: square(),
-            value: square(),
+            query: map(looking),
+            key: map(looking),
+            value: map(gathered),
             heads: config.num_attention_heads,
             dropout: config.attention_probs_dropout_prob,
         }
     }
 
-    /// The context, (batch, rows, hidden). Output 1 is the probabilities before dropout.
-    pub(super) fn forward(&self, input: &LayerInput<'_>, pass: &mut Pass<'_>) -> Option<Tensor<3>> {
+    /// The context, (batch, rows, width). Output 1 is the probabilities before dropout.
+    pub(crate) fn forward(&self, input: &AttentionInput<'_>, pass: &mut Pass<'_>) -> Option<Tensor<3>> {
         let query = self.query.forward(input.queries.clone());
-        pass.sequence(paths::in_layer(input.layer, "attention.self.query"), &query)?;
-        let key = self.key.forward(input.hidden.clone());
-        pass.sequence(paths::in_layer(input.layer, "attention.self.key"), &key)?;
+        pass.sequence(input.inside("query"), &query)?;
+        let key = self.key.forward(input.keys.clone());
+        pass.sequence(input.inside("key"), &key)?;
 
         let context = if self.is_one_operator(input, pass) {
             let value = self.value(input, pass)?;
@@ -74,19 +103,19 @@ impl SelfAttention {
         } else {
             self.in_steps(query, key, input, pass)?
         };
-        pass.sequence(paths::in_layer(input.layer, "attention.self"), &context)?;
+        pass.sequence(LayerPath::new(input.module.as_str()), &context)?;
         Some(context)
     }
 
     /// Whether nobody looks at the probabilities, neither a tap nor dropout.
-    fn is_one_operator(&self, input: &LayerInput<'_>, pass: &Pass<'_>) -> bool {
+    fn is_one_operator(&self, input: &AttentionInput<'_>, pass: &Pass<'_>) -> bool {
         let dropped = matches!(input.mode, Mode::Training(_)) && self.dropout > 0.0;
-        !dropped && !pass.wants(&paths::probabilities(input.layer))
+        !dropped && !pass.wants(&input.probabilities())
     }
 
-    fn value(&self, input: &LayerInput<'_>, pass: &mut Pass<'_>) -> Option<Tensor<3>> {
-        let value = self.value.forward(input.hidden.clone());
-        pass.sequence(paths::in_layer(input.layer, "attention.self.value"), &value)?;
+    fn value(&self, input: &AttentionInput<'_>, pass: &mut Pass<'_>) -> Option<Tensor<3>> {
+        let value = self.value.forward(input.values.clone());
+        pass.sequence(input.inside("value"), &value)?;
         Some(value)
     }
 
@@ -95,14 +124,14 @@ impl SelfAttention {
         &self,
         query: Tensor<3>,
         key: Tensor<3>,
-        input: &LayerInput<'_>,
+        input: &AttentionInput<'_>,
         pass: &mut Pass<'_>,
     ) -> Option<Tensor<3>> {
-        let [.., hidden] = input.hidden.dims();
-        let scale = ((hidden / self.heads) as f32).sqrt().recip();
+        let [.., width] = query.dims();
+        let scale = ((width / self.heads) as f32).sqrt().recip();
         let scores = self.by_head(query).matmul(self.by_head(key).swap_dims(2, 3)); // (batch, heads, rows, length)
         let probabilities = kernels::masked_softmax(scores, input.mask.clone(), scale);
-        pass.attention(paths::probabilities(input.layer), &probabilities)?;
+        pass.attention(input.probabilities(), &probabilities)?;
         let probabilities = dropout(probabilities, self.dropout, site(input.mode, 0));
         let value = self.value(input, pass)?;
         Some(self.joined(probabilities.matmul(self.by_head(value))))

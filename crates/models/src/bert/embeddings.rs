@@ -5,7 +5,7 @@ use burn::module::Module;
 use burn::tensor::{Device, Tensor};
 
 use super::{Pass, paths};
-use crate::BertConfig;
+use crate::TransformerConfig;
 use crate::layers::{Embedding, LayerNorm, dropout, site};
 
 /// Tokens to vectors.
@@ -15,31 +15,36 @@ pub struct Embeddings {
     pub word_embeddings: Embedding,
     /// One vector per position.
     pub position_embeddings: Embedding,
-    /// One vector per segment.
-    pub token_type_embeddings: Embedding,
+    /// One vector per segment; absent in DistilBERT.
+    pub token_type_embeddings: Option<Embedding>,
     /// Normalises the sum.
     pub layer_norm: LayerNorm,
     dropout: f64,
+    first_position: usize,
 }
 
 impl Embeddings {
-    pub(super) fn blank(config: &BertConfig, device: &Device) -> Self {
-        let table = |rows| Embedding::blank(rows, config.hidden_size, device);
+    pub(super) fn blank(config: &TransformerConfig, device: &Device) -> Self {
+        let table = |rows| Embedding::blank(rows, config.embedding_size, device);
         Self {
             word_embeddings: table(config.vocab_size),
             position_embeddings: table(config.max_position_embeddings),
-            token_type_embeddings: table(config.type_vocab_size),
-            layer_norm: LayerNorm::blank(config.hidden_size, config.layer_norm_eps, device),
+            token_type_embeddings: (config.type_vocab_size > 0).then(|| table(config.type_vocab_size)),
+            layer_norm: LayerNorm::blank(config.embedding_size, config.layer_norm_eps, device),
             dropout: config.hidden_dropout_prob,
+            first_position: config.first_position(),
         }
     }
 
-    /// (batch, length) → (batch, length, hidden). The feature is the module's output, after dropout.
+    /// (batch, length) → (batch, length, width of the embeddings). The feature is the module's output, after dropout.
     pub(super) fn forward(&self, batch: &Batch, pass: &mut Pass<'_>) -> Option<Tensor<3>> {
         let words = self.word_embeddings.forward_by_rows(batch.ids.clone());
-        let segments = self.token_type_embeddings.forward(batch.token_types.clone());
-        let places = self.position_embeddings.first(batch.length()); // (1, length, hidden)
-        let hidden = self.layer_norm.forward(words + segments + places);
+        let places = self.position_embeddings.run(self.first_position, batch.length()); // (1, length, width)
+        let summed = match &self.token_type_embeddings {
+            Some(segments) => words + segments.of_segments(batch.token_types.clone()) + places,
+            None => words + places,
+        };
+        let hidden = self.layer_norm.forward(summed);
         let hidden = dropout(hidden, self.dropout, site(pass.mode, 0));
         pass.sequence(paths::embeddings(), &hidden)?;
         Some(hidden)

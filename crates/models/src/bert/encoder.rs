@@ -5,8 +5,9 @@ use autodistillation_kernels as kernels;
 use burn::module::Module;
 use burn::tensor::{Device, Tensor, activation};
 
+use super::attention::AttentionInput;
 use super::{Attention, Pass, paths};
-use crate::config::{Activation, BertConfig};
+use crate::config::{Activation, TransformerConfig};
 use crate::layers::{LayerNorm, Linear, dropout, site};
 
 /// The layers in order.
@@ -60,8 +61,22 @@ pub(super) struct LayerInput<'a> {
     pub(super) mode: Mode,
 }
 
+impl<'a> LayerInput<'a> {
+    /// The input of the layer's attention.
+    pub(super) fn attention(&self) -> AttentionInput<'a> {
+        AttentionInput {
+            module: format!("{}.attention.self", paths::layer(self.layer)),
+            queries: self.queries.clone(),
+            keys: self.hidden.clone(),
+            values: self.hidden.clone(),
+            mask: self.mask,
+            mode: self.mode,
+        }
+    }
+}
+
 impl Encoder {
-    pub(super) fn blank(config: &BertConfig, device: &Device) -> Self {
+    pub(super) fn blank(config: &TransformerConfig, device: &Device) -> Self {
         Self { layer: (0..config.num_hidden_layers).map(|_| EncoderLayer::blank(config, device)).collect() }
     }
 
@@ -87,7 +102,7 @@ impl Encoder {
 }
 
 /// (batch, length, hidden) → (batch, 1, hidden)
-pub(super) fn first_token(hidden: &Tensor<3>) -> Tensor<3> {
+pub(crate) fn first_token(hidden: &Tensor<3>) -> Tensor<3> {
     let [batch, length, _] = hidden.dims();
     if length == 1 {
         return hidden.clone();
@@ -95,8 +110,14 @@ pub(super) fn first_token(hidden: &Tensor<3>) -> Tensor<3> {
     hidden.clone().slice([0..batch, 0..1])
 }
 
+/// The first token's states, (batch, length, hidden) → (batch, hidden).
+pub(crate) fn first_token_rows(hidden: &Tensor<3>) -> Tensor<2> {
+    let [batch, _, width] = hidden.dims();
+    first_token(hidden).reshape([batch, width])
+}
+
 impl EncoderLayer {
-    fn blank(config: &BertConfig, device: &Device) -> Self {
+    fn blank(config: &TransformerConfig, device: &Device) -> Self {
         Self {
             attention: Attention::blank(config, device),
             intermediate: Intermediate::blank(config, device),
@@ -115,24 +136,28 @@ impl EncoderLayer {
 }
 
 impl Intermediate {
-    fn blank(config: &BertConfig, device: &Device) -> Self {
+    fn blank(config: &TransformerConfig, device: &Device) -> Self {
         let dense = Linear::blank(config.hidden_size, config.intermediate_size, device);
         Self { dense, activation: config.hidden_act }
     }
 
     /// (batch, rows, hidden) → (batch, rows, intermediate)
     pub(super) fn forward(&self, hidden: Tensor<3>) -> Tensor<3> {
-        let wide = self.dense.forward(hidden);
-        match self.activation {
-            Activation::Gelu => kernels::gelu(wide),
-            Activation::GeluTanh => kernels::gelu_tanh(wide),
-            Activation::Relu => activation::relu(wide),
-        }
+        activate(self.activation, self.dense.forward(hidden))
+    }
+}
+
+/// The activation of a feed-forward part, element by element.
+pub(crate) fn activate(by: Activation, input: Tensor<3>) -> Tensor<3> {
+    match by {
+        Activation::Gelu => kernels::gelu(input),
+        Activation::GeluTanh => kernels::gelu_tanh(input),
+        Activation::Relu => activation::relu(input),
     }
 }
 
 impl ResidualOutput {
-    pub(super) fn blank(inputs: usize, config: &BertConfig, device: &Device) -> Self {
+    pub(super) fn blank(inputs: usize, config: &TransformerConfig, device: &Device) -> Self {
         Self {
             dense: Linear::blank(inputs, config.hidden_size, device),
             layer_norm: LayerNorm::blank(config.hidden_size, config.layer_norm_eps, device),

@@ -26,7 +26,11 @@ impl Bert {
             mode: Mode::Evaluation,
         };
         // Nothing in the encoder is tapped, so the pass never ends early.
-        self.bert.encoder.layer[layer].attention.self_attention.forward(&input, &mut pass).unwrap_or(hidden)
+        self.bert.encoder.layer[layer]
+            .attention
+            .self_attention
+            .forward(&input.attention(), &mut pass)
+            .unwrap_or(hidden)
     }
 
     /// The attention output of a layer, from its context and its input.
@@ -52,8 +56,6 @@ impl Bert {
 
     /// The last hidden states to the logits, (batch, classes).
     pub(crate) fn head(&self, hidden: Tensor<3>) -> Tensor<2> {
-        let [batch, _, width] = hidden.dims();
-        let first = super::encoder::first_token(&hidden).reshape([batch, width]);
-        self.classifier.forward(self.bert.pooler.dense.forward(first).tanh())
+        self.classifier.forward(self.bert.pooler.pool(super::encoder::first_token_rows(&hidden)))
     }
 }

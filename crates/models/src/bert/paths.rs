@@ -2,10 +2,15 @@
 
 use autodistillation_distillation::{LayerOutput, LayerPath, Shape};
 
-use crate::BertConfig;
+use crate::TransformerConfig;
 
 pub(crate) fn embeddings() -> LayerPath {
     LayerPath::new("bert.embeddings")
+}
+
+/// The map of the embeddings to the hidden width, where they have a width of their own.
+pub(crate) fn embeddings_project() -> LayerPath {
+    LayerPath::new("bert.embeddings_project")
 }
 
 pub(super) fn pooler() -> LayerPath {
@@ -32,16 +37,20 @@ pub(super) fn probabilities(index: usize) -> LayerPath {
 }
 
 /// Every output in order of computation.
-pub(super) fn layers(config: &BertConfig) -> Vec<LayerOutput> {
+pub(super) fn layers(config: &TransformerConfig) -> Vec<LayerOutput> {
     let hidden = Shape::Sequence { width: config.hidden_size };
-    let mut outputs = vec![LayerOutput { path: embeddings(), shape: hidden }];
+    let embedded = Shape::Sequence { width: config.embedding_size };
+    let mut outputs = vec![LayerOutput { path: embeddings(), shape: embedded }];
+    if config.embedding_size != config.hidden_size {
+        outputs.push(LayerOutput { path: embeddings_project(), shape: hidden });
+    }
     outputs.extend((0..config.num_hidden_layers).flat_map(|index| in_order(index, config)));
     outputs.push(LayerOutput { path: pooler(), shape: Shape::Vectors { width: config.hidden_size } });
     outputs.push(LayerOutput { path: classifier(), shape: Shape::Vectors { width: config.num_labels() } });
     outputs
 }
 
-fn in_order(index: usize, config: &BertConfig) -> Vec<LayerOutput> {
+fn in_order(index: usize, config: &TransformerConfig) -> Vec<LayerOutput> {
     let hidden = Shape::Sequence { width: config.hidden_size };
     let wide = Shape::Sequence { width: config.intermediate_size };
     let attention = Shape::Attention { heads: config.num_attention_heads };
@@ -64,7 +73,7 @@ pub(super) fn resolve(path: &LayerPath, layers: usize) -> LayerPath {
     if path.output == 0 && ["bert", "bert.encoder", "bert.output"].contains(&path.module.as_str()) {
         return in_layer(layers - 1, "output");
     }
-    match (aliased_layer(&path.module), path.output) {
+    match (aliased_layer(&path.module, "bert.encoder.layer."), path.output) {
         (Some((index, "")), 0) => in_layer(index, "output"),
         (Some((index, ".attention")), 0) => in_layer(index, "attention.output"),
         (Some((index, "" | ".attention")), 1) => probabilities(index),
@@ -72,15 +81,15 @@ pub(super) fn resolve(path: &LayerPath, layers: usize) -> LayerPath {
     }
 }
 
-/// Splits `bert.encoder.layer.3.attention` into 3 and `.attention`.
-fn aliased_layer(module: &str) -> Option<(usize, &str)> {
-    let rest = module.strip_prefix("bert.encoder.layer.")?;
+/// Splits `bert.encoder.layer.3.attention` into 3 and `.attention`; `layers` is all before the number.
+pub(crate) fn aliased_layer<'a>(module: &'a str, layers: &str) -> Option<(usize, &'a str)> {
+    let rest = module.strip_prefix(layers)?;
     let (index, inside) = rest.split_at(rest.find('.').unwrap_or(rest.len()));
     Some((index.parse().ok()?, inside))
 }
 
 /// The checkpoint's name for a field path: `self` is no name in Rust, and `LayerNorm` no field name.
-pub(super) fn parameter_name(field_path: &str) -> String {
+pub(crate) fn parameter_name(field_path: &str) -> String {
     let spelled = field_path.split('.').map(|field| match field {
         "self_attention" => "self",
         "layer_norm" => "LayerNorm",

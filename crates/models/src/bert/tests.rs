@@ -6,11 +6,16 @@ use burn::tensor::Tensor;
 use serde_json::json;
 
 use super::*;
-use crate::test_networks::{shared, tiny, two_sentences, with};
+use crate::test_networks::{bert, shared, two_sentences};
 use crate::test_reference::{self, Reference, difference, gradients, relative_difference};
 
 fn reference_network() -> Bert {
-    Bert::load(&test_reference::folder(), &Device::flex()).unwrap().network
+    loaded(&test_reference::folder())
+}
+
+fn loaded(folder: &std::path::Path) -> Bert {
+    let network = crate::Transformer::load(folder, &Device::flex()).unwrap().network;
+    network.as_bert().unwrap().clone()
 }
 
 fn values(feature: &Feature) -> Vec<f32> {
@@ -107,7 +112,7 @@ fn in_bf16_loss_and_gradients_are_those_of_f32_within_its_rounding() {
 
 #[test]
 fn shapes_are_those_that_layers_lists() {
-    let network = with(&[("num_attention_heads", json!(2))], 3);
+    let network = bert(&[("num_attention_heads", json!(2))], 3);
     let features = network.forward(&two_sentences(), &all_layers(&network), Mode::Evaluation);
     for layer in network.layers() {
         let expected = match layer.shape {
@@ -121,7 +126,7 @@ fn shapes_are_those_that_layers_lists() {
 
 #[test]
 fn logits_are_the_same_whether_the_last_layer_is_tapped_or_only_its_first_token_computed() {
-    let (network, batch) = (tiny(4), two_sentences());
+    let (network, batch) = (bert(&[], 4), two_sentences());
     let alone = network.forward(&batch, &Taps::new([network.logits()]), Mode::Evaluation);
     let among = network.forward(&batch, &all_layers(&network), Mode::Evaluation);
     let logits = network.logits();
@@ -130,7 +135,7 @@ fn logits_are_the_same_whether_the_last_layer_is_tapped_or_only_its_first_token_
 
 #[test]
 fn padding_does_not_change_the_logits() {
-    let network = with(&[("initializer_range", json!(0.3))], 4);
+    let network = bert(&[("initializer_range", json!(0.3))], 4);
     let taps = Taps::new([network.logits()]);
     let row = |ids: Vec<i32>, length| {
         let types = vec![vec![0; ids.len()]];
@@ -143,7 +148,7 @@ fn padding_does_not_change_the_logits() {
 
 #[test]
 fn a_pass_keeps_what_is_tapped_and_stops_there() {
-    let network = tiny(5);
+    let network = bert(&[], 5);
     let path = LayerPath::with_output("bert.encoder.layer.0.attention.self", 1);
     // A classifier that cannot be computed shows that the pass ended before it.
     let broken = Bert { classifier: Linear::blank(1, 1, &Device::flex()), ..network };
@@ -154,7 +159,7 @@ fn a_pass_keeps_what_is_tapped_and_stops_there() {
 
 #[test]
 fn aliases_can_be_tapped() {
-    let network = tiny(5);
+    let network = bert(&[], 5);
     let (alias, layer) = (LayerPath::new("bert.output"), LayerPath::new("bert.encoder.layer.1"));
     let features =
         network.forward(&two_sentences(), &Taps::new([alias.clone(), layer.clone()]), Mode::Evaluation);
@@ -163,7 +168,7 @@ fn aliases_can_be_tapped() {
 
 #[test]
 fn dropout_follows_its_key_and_is_absent_in_evaluation() {
-    let (network, batch) = (tiny(6), two_sentences());
+    let (network, batch) = (bert(&[], 6), two_sentences());
     let taps = Taps::new([network.logits()]);
     let logits = |mode| values(network.forward(&batch, &taps, mode).get(&network.logits()).unwrap());
     let training = |seed| logits(Mode::Training(DropoutKey { seed }));
@@ -175,7 +180,7 @@ fn dropout_follows_its_key_and_is_absent_in_evaluation() {
 
 #[test]
 fn attention_is_tapped_before_its_dropout() {
-    let network = with(&[("attention_probs_dropout_prob", json!(0.5))], 6);
+    let network = bert(&[("attention_probs_dropout_prob", json!(0.5))], 6);
     let path = LayerPath::with_output("bert.encoder.layer.1.attention.self", 1);
     let taps = Taps::new([path.clone(), network.logits()]);
     let features = network.forward(&two_sentences(), &taps, Mode::Training(DropoutKey { seed: 1 }));
@@ -186,7 +191,7 @@ fn attention_is_tapped_before_its_dropout() {
 
 #[test]
 fn every_parameter_learns() {
-    let network = tiny(7).train_only(&Block::everything());
+    let network = bert(&[], 7).train_only(&Block::everything());
     let features = network.forward(
         &two_sentences(),
         &Taps::new([network.logits()]),
@@ -199,17 +204,17 @@ fn every_parameter_learns() {
 #[test]
 fn random_weights_depend_on_the_seed_alone() {
     use crate::Weights;
-    assert_eq!(Weights::of(&tiny(1)), Weights::of(&tiny(1)));
-    assert_ne!(Weights::of(&tiny(1)), Weights::of(&tiny(2)));
-    let deeper = Weights::of(&with(&[("num_hidden_layers", json!(3))], 1));
+    assert_eq!(Weights::of(&bert(&[], 1)), Weights::of(&bert(&[], 1)));
+    assert_ne!(Weights::of(&bert(&[], 1)), Weights::of(&bert(&[], 2)));
+    let deeper = Weights::of(&bert(&[("num_hidden_layers", json!(3))], 1));
     let name = "bert.encoder.layer.1.output.dense.weight";
-    assert_eq!(deeper.get(name), Weights::of(&tiny(1)).get(name));
+    assert_eq!(deeper.get(name), Weights::of(&bert(&[], 1)).get(name));
 }
 
 #[test]
 fn a_real_teacher_has_the_token_ids_and_logits_of_transformers() {
     let Some(folder) = shared("teachers/minilm-l6-sst2") else { return };
-    let loaded = Bert::load(&folder, &Device::flex()).unwrap();
+    let loaded = crate::Transformer::load(&folder, &Device::flex()).unwrap();
     assert!(loaded.warnings.is_empty(), "{:?}", loaded.warnings);
     let tokenizer = crate::Tokenizer::from_folder(&folder).unwrap();
     tokenizer.check_fits(loaded.network.config()).unwrap();
@@ -239,7 +244,7 @@ fn a_real_teacher_has_the_token_ids_and_logits_of_transformers() {
 #[test]
 fn an_encoder_without_head_gets_one_and_says_so() {
     let Some(folder) = shared("fixtures/tiny-bert") else { return };
-    let loaded = Bert::load(&folder, &Device::flex()).unwrap();
+    let loaded = crate::Transformer::load(&folder, &Device::flex()).unwrap();
     let warnings = loaded.warnings.iter().map(ToString::to_string).collect::<String>();
     assert!(warnings.contains("classifier.weight"), "{warnings}");
     assert_eq!(loaded.network.config().num_labels(), 2);

@@ -41,6 +41,33 @@ pub enum ConfigProblem {
         /// The heads.
         heads: usize,
     },
+    /// Heads of unequal width inside a bottleneck.
+    #[error("num_attention_heads {heads} does not divide intra_bottleneck_size {bottleneck}")]
+    HeadsDoNotDivideBottleneck {
+        /// The width inside the layers.
+        bottleneck: usize,
+        /// The heads.
+        heads: usize,
+    },
+    /// Attention maps of the bottleneck's width that are fed the full width.
+    #[error(
+        "intra_bottleneck_size {bottleneck} differs from hidden_size {hidden}, and neither \
+         `key_query_shared_bottleneck` nor `use_bottleneck_attention` narrows what the attention sees: set one of them"
+    )]
+    BottleneckWithoutAttention {
+        /// The width inside the layers.
+        bottleneck: usize,
+        /// The width between them.
+        hidden: usize,
+    },
+    /// No token has a position.
+    #[error("max_position_embeddings {rows} leaves no position: the first token takes row {first}")]
+    NoPosition {
+        /// Rows of the position embeddings.
+        rows: usize,
+        /// The first token's row.
+        first: usize,
+    },
     /// The padding token is not in the vocabulary.
     #[error("pad_token_id {id} is not below vocab_size {vocabulary}")]
     PaddingOutsideVocabulary {

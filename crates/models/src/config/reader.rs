@@ -2,7 +2,8 @@
 
 use serde_json::{Map, Value};
 
-use super::{ConfigProblem, SUPPORTED_ARCHITECTURES, labels};
+use super::{ConfigProblem, labels};
+use crate::Family;
 
 /// More labels than any classifier has; guards against allocating for a corrupt count.
 const MOST_LABELS: usize = 1_000_000;
@@ -19,15 +20,57 @@ impl<'a> Reader<'a> {
         Self { object, asked: Vec::new(), problems: Vec::new() }
     }
 
-    /// Refuses what would load and compute something else: other families, heads and attention variants.
-    pub(super) fn refuse_other_networks(&mut self) {
-        self.only("model_type", |value| value == "bert", "\"bert\"");
-        let architectures = format!("{SUPPORTED_ARCHITECTURES:?}");
-        self.only("architectures", is_supported, &architectures);
+    /// The family that `model_type`, else `architectures` name; BERT where neither does.
+    pub(super) fn family(&mut self) -> Family {
+        let class = self.get("architectures").and_then(first_name).and_then(Family::of_architecture);
+        match self.get("model_type") {
+            None => class.unwrap_or(Family::Bert),
+            Some(name) => name.as_str().and_then(Family::of_model_type).unwrap_or_else(|| {
+                let supported = Family::ALL.map(Family::model_type).join(", ");
+                self.problems.push(ConfigProblem::Unsupported {
+                    key: "model_type",
+                    found: name.to_string(),
+                    supported,
+                });
+                Family::Bert
+            }),
+        }
+    }
+
+    /// Refuses what would load and compute something else: other heads and attention variants.
+    pub(super) fn refuse_other_networks(&mut self, family: Family) {
+        let known: Vec<String> = family.architectures().collect();
+        if self.problems.is_empty() {
+            let supports =
+                |value: &Value| first_name(value).is_some_and(|name| known.iter().any(|own| own == name));
+            self.only("architectures", supports, &format!("{known:?}"));
+        }
         self.only("position_embedding_type", |value| value == "absolute", "\"absolute\"");
         self.only("is_decoder", |value| value == false, "false");
         self.only("add_cross_attention", |value| value == false, "false");
         self.only("pruned_heads", |value| value.as_object().is_some_and(Map::is_empty), "no pruned heads");
+        if family == Family::Electra {
+            self.only("summary_activation", |value| value == "gelu", "\"gelu\"");
+        }
+    }
+
+    /// The width of the word embeddings, where the family has one of its own.
+    pub(super) fn embedding_size(&mut self, family: Family, hidden_size: usize) -> usize {
+        match family {
+            Family::MobileBert | Family::Electra => self.size_or("embedding_size", 128),
+            _ => hidden_size,
+        }
+    }
+
+    /// An optional size, at least 1.
+    pub(super) fn size_or(&mut self, key: &'static str, default: usize) -> usize {
+        self.parsed(key, "a whole number above 0", |value| whole(value).filter(|&size| size > 0))
+            .unwrap_or(default)
+    }
+
+    /// An optional truth value.
+    pub(super) fn flag(&mut self, key: &'static str) -> Option<bool> {
+        self.parsed(key, "true or false", Value::as_bool)
     }
 
     /// A required size, at least 1. A placeholder stands for one that cannot be read.
@@ -35,7 +78,7 @@ impl<'a> Reader<'a> {
         if self.get(key).is_none() {
             self.problems.push(ConfigProblem::Missing { key });
         }
-        self.parsed(key, "a whole number above 0", |value| whole(value).filter(|&size| size > 0)).unwrap_or(1)
+        self.size_or(key, 1)
     }
 
     /// An optional whole number.
@@ -123,10 +166,9 @@ impl<'a> Reader<'a> {
     }
 }
 
-/// A list of architectures of which the first, the one that was saved, is supported.
-fn is_supported(value: &Value) -> bool {
-    let first = value.as_array().and_then(|names| names.first()).and_then(Value::as_str);
-    first.is_some_and(|name| SUPPORTED_ARCHITECTURES.contains(&name))
+/// The first of a list of names: the class that was saved.
+fn first_name(value: &Value) -> Option<&str> {
+    value.as_array()?.first()?.as_str()
 }
 
 fn whole(value: &Value) -> Option<usize> {

@@ -1,5 +1,7 @@
 //! Tests of reading, validating and writing a config.
 
+use serde_json::json;
+
 use super::*;
 
 fn tiny() -> Value {
@@ -16,12 +18,12 @@ fn with(key: &str, value: Value) -> Value {
 }
 
 fn problems(value: &Value) -> Vec<String> {
-    BertConfig::from_json(value).unwrap_err().0.iter().map(ToString::to_string).collect()
+    TransformerConfig::from_json(value).unwrap_err().0.iter().map(ToString::to_string).collect()
 }
 
 #[test]
 fn settings_that_are_not_sizes_default_to_hugging_faces() {
-    let config = BertConfig::from_json(&tiny()).unwrap();
+    let config = TransformerConfig::from_json(&tiny()).unwrap();
     assert_eq!(
         (config.hidden_act, config.layer_norm_eps, config.head_dropout()),
         (Activation::Gelu, 1e-12, 0.1)
@@ -52,7 +54,7 @@ fn wrong_types_and_ranges_show_what_was_found() {
 
 #[test]
 fn other_families_heads_and_variants_are_refused_by_name() {
-    assert!(problems(&with("model_type", json!("roberta")))[0].contains("supported: \"bert\""));
+    assert!(problems(&with("model_type", json!("gpt2")))[0].contains("supported: bert, distilbert"));
     assert!(
         problems(&with("architectures", json!(["BertForTokenClassification"])))[0]
             .contains("BertForSequenceClassification")
@@ -72,7 +74,8 @@ fn heads_must_divide_the_width() {
 
 #[test]
 fn labels_come_in_order_of_their_ids() {
-    let config = BertConfig::from_json(&with("id2label", json!({"1": "positive", "0": "negative"}))).unwrap();
+    let config =
+        TransformerConfig::from_json(&with("id2label", json!({"1": "positive", "0": "negative"}))).unwrap();
     assert_eq!(config.labels, ["negative", "positive"]);
     assert!(problems(&with("id2label", json!({"0": "a", "2": "b"})))[0].contains("id2label"));
     assert!(problems(&with("id2label", json!({"0": "a", "1": "a"})))[0].contains("two ids"));
@@ -80,7 +83,7 @@ fn labels_come_in_order_of_their_ids() {
 
 #[test]
 fn one_label_means_regression() {
-    let config = BertConfig::from_json(&with("num_labels", json!(1))).unwrap();
+    let config = TransformerConfig::from_json(&with("num_labels", json!(1))).unwrap();
     assert_eq!(config.task(), ProblemType::Regression);
 }
 
@@ -93,20 +96,20 @@ fn num_labels_must_agree_with_the_names() {
 
 #[test]
 fn unknown_keys_survive_saving_and_the_head_is_stated() {
-    let config = BertConfig::from_json(&with("my_key", json!([1, 2]))).unwrap();
+    let config = TransformerConfig::from_json(&with("my_key", json!([1, 2]))).unwrap();
     let saved = config.to_json();
     assert_eq!(saved["my_key"], json!([1, 2]));
     assert_eq!(saved["architectures"], json!(["BertForSequenceClassification"]));
     assert_eq!(saved["label2id"], json!({"LABEL_0": 0, "LABEL_1": 1}));
     assert_eq!(
-        BertConfig::from_json(&saved).unwrap(),
-        BertConfig { problem_type: Some(config.task()), ..config }
+        TransformerConfig::from_json(&saved).unwrap(),
+        TransformerConfig { problem_type: Some(config.task()), ..config }
     );
 }
 
 #[test]
 fn a_new_head_needs_distinct_labels() {
-    let config = BertConfig::from_json(&tiny()).unwrap();
+    let config = TransformerConfig::from_json(&tiny()).unwrap();
     let three = vec!["a".to_owned(), "b".to_owned(), "c".to_owned()];
     assert_eq!(
         config.clone().with_labels(three, ProblemType::SingleLabelClassification).unwrap().num_labels(),

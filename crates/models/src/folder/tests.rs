@@ -35,8 +35,8 @@ impl Saved {
         self
     }
 
-    fn load(&self) -> Result<Loaded<Bert>, Error> {
-        Bert::load(self.folder.path(), &Device::flex())
+    fn load(&self) -> Result<Loaded<Transformer>, Error> {
+        Transformer::load(self.folder.path(), &Device::flex())
     }
 
     /// What the user reads, with its causes.
@@ -68,7 +68,7 @@ fn a_saved_network_loads_with_identical_weights() {
 #[test]
 fn a_saved_folder_is_the_one_that_transformers_saves() {
     let (theirs, ours) = (crate::test_reference::folder(), tempfile::tempdir().unwrap());
-    let network = Bert::load(&theirs, &Device::flex()).unwrap().network;
+    let network = Transformer::load(&theirs, &Device::flex()).unwrap().network;
     save(ours.path(), &network, Precision::F32).unwrap();
     let read = |folder: &Path, file: &str| std::fs::read(folder.join(file)).unwrap();
     let (theirs_bytes, ours_bytes) = (read(&theirs, files::WEIGHTS), read(ours.path(), files::WEIGHTS));
@@ -91,7 +91,7 @@ fn half_precision_rounds_and_says_so_in_the_config() {
     save(folder.path(), &tiny(1), Precision::F16).unwrap();
     let config: Value = files::read_json(&folder.path().join("config.json")).unwrap();
     assert_eq!(config["dtype"], "float16");
-    let loaded = Weights::of(&Bert::load(folder.path(), &Device::flex()).unwrap().network);
+    let loaded = Weights::of(&Transformer::load(folder.path(), &Device::flex()).unwrap().network);
     for (name, exact) in Weights::of(&tiny(1)).0 {
         let rounded = exact.values.iter().map(|&value| f16::from_f32(value).to_f32());
         assert!(loaded.get(&name).unwrap().values.iter().copied().eq(rounded), "{name}");
@@ -302,6 +302,6 @@ fn a_new_task_can_use_the_encoder_of_an_old_one() {
     let saved = Saved::new().rewrite(|weights| weights.retain(|name, _| name.starts_with("bert.")));
     let labels = ["a", "b", "c", "d"].map(str::to_owned).to_vec();
     let config = config(&[]).with_labels(labels, crate::ProblemType::SingleLabelClassification).unwrap();
-    let loaded = Bert::load_as(saved.folder.path(), config, 3, &Device::flex()).unwrap();
+    let loaded = Transformer::load_as(saved.folder.path(), config, 3, &Device::flex()).unwrap();
     assert_eq!(Weights::of(&loaded.network).get("classifier.weight").unwrap().dims, [4, 24]);
 }

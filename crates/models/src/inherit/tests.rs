@@ -6,7 +6,7 @@ use super::*;
 use crate::test_networks;
 use crate::weights::Weights;
 
-fn teacher() -> Bert {
+fn teacher() -> Transformer {
     test_networks::with(&[("num_hidden_layers", json!(6)), ("initializer_range", json!(0.3))], 1)
 }
 

@@ -29,8 +29,17 @@ impl Embedding {
         kernels::embedding_by_rows(self.weight.val(), ids)
     }
 
-    /// The vectors of ids 0 to `length - 1`, (1, length, width).
-    pub fn first(&self, length: usize) -> Tensor<3> {
-        self.weight.val().narrow(0, 0, length).unsqueeze()
+    /// The vectors of the ids from `first` to `first + length - 1`, (1, length, width).
+    pub fn run(&self, first: usize, length: usize) -> Tensor<3> {
+        self.weight.val().narrow(0, first, length).unsqueeze()
+    }
+
+    /// The vectors of segments, (batch, length) → (batch, length, width), or (1, 1, width) for a table that knows only
+    /// one: as RoBERTa, whose tokenizer marks none.
+    pub(crate) fn of_segments(&self, segments: Tensor<2, Int>) -> Tensor<3> {
+        match self.weight.lazy_shape()[0] {
+            1 => self.run(0, 1),
+            _ => self.forward(segments),
+        }
     }
 }

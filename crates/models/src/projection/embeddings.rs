@@ -5,7 +5,7 @@ use nalgebra::DMatrix;
 use super::basis::Basis;
 use super::fit::row_major;
 use super::states::TeacherStates;
-use crate::BertConfig;
+use crate::TransformerConfig;
 use crate::bert::paths::embeddings;
 use crate::weights::{Weight, Weights};
 
@@ -14,10 +14,17 @@ const MEAN_POSITIONS: usize = 24;
 
 /// Word, position and segment tables and a neutral norm. The words carry the mean position and the first segment, the
 /// positions and the other segments only what differs from that.
-pub(super) fn project(basis: &Basis, states: &TeacherStates, student: &BertConfig) -> Weights {
+pub(super) fn project(basis: &Basis, states: &TeacherStates, student: &TransformerConfig) -> Weights {
     let table = |name: &str| states.matrix(&format!("bert.embeddings.{name}.weight"));
-    let (words, places, segments) =
-        (table("word_embeddings"), table("position_embeddings"), table("token_type_embeddings"));
+    let from = states.config().first_position();
+    let places = table("position_embeddings");
+    let places = places.rows(from, places.nrows() - from).into_owned();
+    let words = table("word_embeddings");
+    // A teacher without segments puts none of them apart.
+    let segments = match states.config().type_vocab_size {
+        0 => DMatrix::zeros(1, words.ncols()),
+        _ => table("token_type_embeddings"),
+    };
     let (scale, shift) = (table("LayerNorm"), states.matrix("bert.embeddings.LayerNorm.bias"));
     let place = places.rows(0, MEAN_POSITIONS.min(places.nrows())).row_mean();
     let usual = &place + segments.row(0);
@@ -52,9 +59,13 @@ pub(super) fn project(basis: &Basis, states: &TeacherStates, student: &BertConfi
     // Fewer rows than the teacher's are its first ones; more differ in nothing from the mean position.
     let resized = |rows: DMatrix<f64>, count: usize| rows.resize_vertically(count, 0.0);
     let (positions, types) = (student.max_position_embeddings, student.type_vocab_size);
-    insert("position_embeddings", resized(project(differences(&places, &place)), positions));
+    let own = student.first_position();
+    let moved = project(differences(&places, &place)).insert_rows(0, own, 0.0);
+    insert("position_embeddings", resized(moved, positions));
     let first = segments.row(0).into_owned();
-    insert("token_type_embeddings", resized(project(differences(&segments, &first)), types));
+    if types > 0 {
+        insert("token_type_embeddings", resized(project(differences(&segments, &first)), types));
+    }
     let neutral = |value: f32| Weight { dims: vec![basis.width()], values: vec![value; basis.width()] };
     weights.0.insert("bert.embeddings.LayerNorm.weight".to_owned(), neutral(1.0));
     weights.0.insert("bert.embeddings.LayerNorm.bias".to_owned(), neutral(0.0));

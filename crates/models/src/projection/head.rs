@@ -6,14 +6,18 @@ use nalgebra::DMatrix;
 use super::fit::{add_gram, ridge, row_major, tensor, with_ones};
 use super::states::{TeacherStates, output};
 use crate::Error;
+use crate::bert::head::HeadActivation;
 use crate::weights::{Weight, Weights};
 
 /// Ridge penalty of the head's fits, stronger because it has one row per text only.
 const RIDGE: f64 = 1e-2;
 
 /// Pooler: the teacher's pooler neurons that move its logits most, their inputs regressed on the student's first token.
-/// Classifier: the teacher's logits regressed on that pooler's output.
-pub(super) fn fit(states: &TeacherStates, first_tokens: &[Tensor<2>]) -> Result<Weights, Error> {
+/// Classifier: the teacher's logits regressed on the output of that pooler, which ends with the student's `activation`.
+pub(super) fn fit(
+    states: &TeacherStates,
+    (first_tokens, activation): (&[Tensor<2>], HeadActivation),
+) -> Result<Weights, Error> {
     let width = first_tokens.first().map_or(0, |rows| rows.dims()[1]);
     let inputs = teacher_pooler_inputs(states);
     let kept = important(states, &inputs, width);
@@ -22,7 +26,8 @@ pub(super) fn fit(states: &TeacherStates, first_tokens: &[Tensor<2>]) -> Result<
         .map(|rows| rows.clone().matmul(selection(&kept, rows.dims()[1], &rows.device())))
         .collect();
     let pooler = regress(first_tokens, &targets)?;
-    let pooled: Vec<Tensor<2>> = first_tokens.iter().map(|rows| apply(rows, &pooler).tanh()).collect();
+    let pooled: Vec<Tensor<2>> =
+        first_tokens.iter().map(|rows| activation.apply(apply(rows, &pooler))).collect();
     let classifier = regress(&pooled, states.logits())?;
     let mut weights = Weights::default();
     for (name, solution) in [("bert.pooler.dense", pooler), ("classifier", classifier)] {
@@ -38,7 +43,7 @@ pub(super) fn fit(states: &TeacherStates, first_tokens: &[Tensor<2>]) -> Result<
     Ok(weights)
 }
 
-/// What the teacher's pooler takes the tanh of, (batch, teacher width) per batch.
+/// What the teacher's pooler takes the activation of, (batch, teacher width) per batch.
 fn teacher_pooler_inputs(states: &TeacherStates) -> Vec<Tensor<2>> {
     let last = output(states.config().num_hidden_layers - 1);
     let map = states.matrix("bert.pooler.dense.weight").transpose();
@@ -59,12 +64,13 @@ fn teacher_pooler_inputs(states: &TeacherStates) -> Vec<Tensor<2>> {
     (0..states.batches().len()).map(|place| apply(&first_rows(place), &joined)).collect()
 }
 
-/// The pooler neurons with the largest deviation of their tanh times the spread of their outgoing weights over classes.
+/// The pooler neurons with the largest deviation of their output times the spread of their outgoing weights over classes.
 fn important(states: &TeacherStates, inputs: &[Tensor<2>], count: usize) -> Vec<usize> {
     let width = states.width();
     let (mut sum, mut squares, mut rows) = (vec![0.0; width], vec![0.0; width], 0.0);
+    let activation = HeadActivation::of(states.config().family);
     for input in inputs {
-        let values: Vec<f32> = input.clone().tanh().into_data().try_into_vec().unwrap_or_default();
+        let values: Vec<f32> = activation.apply(input.clone()).into_data().try_into_vec().unwrap_or_default();
         rows += input.dims()[0] as f64;
         for (place, value) in values.into_iter().enumerate() {
             sum[place % width] += f64::from(value);

@@ -6,7 +6,7 @@ use autodistillation_distillation::Parameters;
 use burn::tensor::Tensor;
 
 use super::{Basis, Projection, TeacherStates};
-use crate::{Bert, Error};
+use crate::{Bert, Error, Transformer};
 
 /// Solves a projected student again behind each block that was trained: that block's output maps on what it computes
 /// inside now, after the last stage those of the blocks above it and the head too. What else the blocks have learned
@@ -44,7 +44,11 @@ impl Refits {
     /// # Errors
     ///
     /// [`Error::Projection`] when a fit has no solution.
-    pub fn settle(&mut self, student: Bert, trained: Trained) -> Result<Bert, Error> {
+    pub fn settle(&mut self, student: Transformer, trained: Trained) -> Result<Transformer, Error> {
+        student.try_map_bert(|student| self.settle_bert(student, trained))
+    }
+
+    fn settle_bert(&mut self, student: Bert, trained: Trained) -> Result<Bert, Error> {
         let layers = student.config().num_hidden_layers;
         let known = self.entered.take().filter(|(block, _)| *block <= trained.lowest);
         let (states, basis) = (&*self.states, &self.basis);

@@ -9,7 +9,7 @@ use rand_chacha::ChaCha8Rng;
 use super::basis::Basis;
 use super::fit::row_major;
 use super::states::{TeacherStates, attended, output};
-use crate::BertConfig;
+use crate::TransformerConfig;
 use crate::bert::paths::embeddings;
 use crate::weights::{Weight, Weights};
 use autodistillation_distillation::LayerPath;
@@ -18,7 +18,7 @@ use autodistillation_distillation::LayerPath;
 pub(super) fn block(
     basis: &Basis,
     states: &TeacherStates,
-    (block, student): (usize, &BertConfig),
+    (block, student): (usize, &TransformerConfig),
 ) -> Weights {
     let prefix = format!("bert.encoder.layer.{block}");
     let layer = format!("bert.encoder.layer.{}", states.layers()[block]);
@@ -93,7 +93,7 @@ struct Heads<'a> {
     states: &'a TeacherStates,
     layer: &'a str,
     input: &'a LayerPath,
-    student: &'a BertConfig,
+    student: &'a TransformerConfig,
 }
 
 impl Heads<'_> {

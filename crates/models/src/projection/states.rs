@@ -11,12 +11,12 @@ use super::basis::principal;
 use super::observe::{Observed, Sums, Watcher};
 use crate::bert::paths::{embeddings, in_layer};
 use crate::weights::{Weight, Weights};
-use crate::{Bert, BertConfig};
+use crate::{Error, Transformer, TransformerConfig};
 
 /// The teacher's states on a sample, at its embeddings and at the layers that students learn from.
 #[derive(Debug)]
 pub struct TeacherStates {
-    config: BertConfig,
+    config: TransformerConfig,
     weights: Weights,
     layers: Vec<usize>,
     batches: Vec<Batch>,
@@ -60,7 +60,19 @@ pub(super) fn input(layer: usize) -> LayerPath {
 impl TeacherStates {
     /// Runs the teacher on `batches`, with `threads` of them at a time; student layer i will learn from teacher layer
     /// `layers[i]`. What comes out does not depend on `threads`.
-    pub fn observe(teacher: &Bert, batches: Vec<Batch>, layers: Vec<usize>, threads: usize) -> Self {
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Projection`] for a MobileBERT, whose layers nobody can be cut out of.
+    pub fn observe(
+        teacher: &Transformer,
+        batches: Vec<Batch>,
+        layers: Vec<usize>,
+        threads: usize,
+    ) -> Result<Self, Error> {
+        let Some(teacher) = teacher.as_bert() else {
+            return Err(Error::Projection { reason: "its teacher is a MobileBERT" });
+        };
         let teacher = teacher.clone().frozen().valid();
         let mut seen = Self {
             config: teacher.config().clone(),
@@ -84,7 +96,7 @@ impl TeacherStates {
         seen.batches = batches;
         seen.conclude(sums);
         seen.principal = principal(&seen.statistics, &seen.gradients);
-        seen
+        Ok(seen)
     }
 
     /// Statistics from sums. A neuron moves its layer's output by the standard deviation of its activation times the
@@ -120,7 +132,7 @@ impl TeacherStates {
     }
 
     /// The teacher's config.
-    pub fn config(&self) -> &BertConfig {
+    pub fn config(&self) -> &TransformerConfig {
         &self.config
     }
 

@@ -11,11 +11,11 @@ use crate::test_networks;
 
 const LAYERS: [usize; 2] = [1, 3];
 
-fn teacher() -> Bert {
+fn teacher() -> Transformer {
     test_networks::with(&[("num_hidden_layers", json!(4)), ("initializer_range", json!(0.3))], 1)
 }
 
-fn student(seed: u64) -> Bert {
+fn student(seed: u64) -> Transformer {
     let sizes = [("hidden_size", json!(12)), ("intermediate_size", json!(20))];
     test_networks::with(&sizes, seed)
 }
@@ -36,15 +36,15 @@ fn sentences() -> Vec<Batch> {
 }
 
 fn states() -> TeacherStates {
-    TeacherStates::observe(&teacher(), sentences(), LAYERS.to_vec(), 2)
+    TeacherStates::observe(&teacher(), sentences(), LAYERS.to_vec(), 2).unwrap()
 }
 
 /// The squared error of the student's logits as a share of the variance of the teacher's.
-fn unexplained(student: &Bert, teacher: &Bert) -> f32 {
+fn unexplained(student: &Transformer, teacher: &Transformer) -> f32 {
     let (mut error, mut spread) = (0.0, 0.0);
     let number = |tensor: Tensor<2>| tensor.powi_scalar(2).sum().into_scalar::<f32>();
     for batch in sentences() {
-        let logits = |network: &Bert| {
+        let logits = |network: &Transformer| {
             let taps = Taps::new([network.logits()]);
             network.forward(&batch, &taps, Mode::Evaluation).vectors(&network.logits()).unwrap().clone()
         };
@@ -56,7 +56,7 @@ fn unexplained(student: &Bert, teacher: &Bert) -> f32 {
 }
 
 /// The student with noise on the maps inside block 0, as after some steps of training.
-fn shaken(student: Bert) -> Bert {
+fn shaken(student: Transformer) -> Transformer {
     let mut weights = Weights::of(&student);
     for name in ["attention.self.query", "attention.self.value", "intermediate.dense"] {
         let weight = weights.0.get_mut(&format!("bert.encoder.layer.0.{name}.weight")).unwrap();
@@ -68,7 +68,7 @@ fn shaken(student: Bert) -> Bert {
     weights.give(student)
 }
 
-fn layer(student: &Bert, index: usize) -> Vec<Weight> {
+fn layer(student: &Transformer, index: usize) -> Vec<Weight> {
     let prefix = format!("bert.encoder.layer.{index}.");
     Weights::of(student).0.into_iter().filter(|(name, _)| name.starts_with(&prefix)).map(|(_, w)| w).collect()
 }
@@ -94,12 +94,12 @@ fn what_lies_behind_a_trained_block_is_solved_again() {
 
 #[test]
 fn blocks_above_wait_while_another_one_is_trained() {
-    let states = Arc::new(TeacherStates::observe(&teacher(), sentences(), vec![0, 2, 3], 1));
+    let states = Arc::new(TeacherStates::observe(&teacher(), sentences(), vec![0, 2, 3], 1).unwrap());
     let three = || test_networks::with(&[("hidden_size", json!(12)), ("num_hidden_layers", json!(3))], 2);
     let shaken = shaken(project(three(), &states, 3).unwrap());
     let mut refits = Refits::new(Arc::clone(&states), 12, 3);
     let settled = refits.settle(shaken.clone(), Trained { lowest: 0, block: 0, goes_on: true }).unwrap();
-    let of = |student: &Bert, name: &str| {
+    let of = |student: &Transformer, name: &str| {
         Weights::of(student).get(&format!("bert.encoder.layer.0.{name}.weight")).cloned()
     };
     assert_ne!(of(&settled, "output.dense"), of(&shaken, "output.dense"));
@@ -121,7 +121,7 @@ fn blocks_above_wait_while_another_one_is_trained() {
 #[test]
 fn what_is_observed_does_not_depend_on_the_threads() {
     let observe = |threads| {
-        let states = TeacherStates::observe(&teacher(), sentences(), LAYERS.to_vec(), threads);
+        let states = TeacherStates::observe(&teacher(), sentences(), LAYERS.to_vec(), threads).unwrap();
         Weights::of(&project(student(2), &states, 3).unwrap())
     };
     assert_eq!(observe(1), observe(3));
@@ -151,7 +151,7 @@ fn a_student_of_fewer_positions_has_the_teachers_first_ones() {
 
 #[test]
 fn no_student_layer_has_to_learn_from_the_last_one() {
-    let states = Arc::new(TeacherStates::observe(&teacher(), sentences(), vec![0, 2], 1));
+    let states = Arc::new(TeacherStates::observe(&teacher(), sentences(), vec![0, 2], 1).unwrap());
     let projected = project(student(2), &states, 3).unwrap();
     assert!(unexplained(&projected, &teacher()).is_finite());
     Refits::new(states, 12, 3).settle(projected, Trained { lowest: 1, block: 1, goes_on: false }).unwrap();

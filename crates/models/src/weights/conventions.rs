@@ -1,5 +1,7 @@
 //! How the checkpoints of a family spell and complete their parameters.
 
+use crate::Family;
+
 /// What may differ between checkpoints of one family.
 pub(crate) struct Conventions {
     /// The name of the body, left out in checkpoints of the body alone.
@@ -13,12 +15,64 @@ pub(crate) struct Conventions {
 }
 
 /// BERT's checkpoints.
-pub(crate) const BERT: Conventions = Conventions {
+const BERT: Conventions = Conventions {
     body: "bert",
     inside: &["embeddings", "encoder", "pooler"],
     head: &["bert.pooler", "classifier"],
     ignored: &["cls", "bert.embeddings.position_ids"],
 };
+
+const DISTILBERT: Conventions = Conventions {
+    body: "distilbert",
+    inside: &["embeddings", "transformer"],
+    head: &["pre_classifier", "classifier"],
+    ignored: &[
+        "distilbert.embeddings.position_ids",
+        "qa_outputs",
+        "vocab_layer_norm",
+        "vocab_projector",
+        "vocab_transform",
+    ],
+};
+
+const ROBERTA: Conventions = Conventions {
+    body: "roberta",
+    inside: &["embeddings", "encoder", "pooler"],
+    head: &["classifier"],
+    ignored: &["lm_head", "roberta.embeddings.position_ids", "roberta.pooler"],
+};
+
+const ELECTRA: Conventions = Conventions {
+    body: "electra",
+    inside: &["embeddings", "embeddings_project", "encoder"],
+    head: &["classifier"],
+    ignored: &[
+        "discriminator_predictions",
+        "electra.embeddings.position_ids",
+        "generator_lm_head",
+        "generator_predictions",
+    ],
+};
+
+const MOBILEBERT: Conventions = Conventions {
+    body: "mobilebert",
+    inside: &["embeddings", "encoder", "pooler"],
+    head: &["mobilebert.pooler", "classifier"],
+    ignored: &["cls", "mobilebert.embeddings.position_ids"],
+};
+
+impl Family {
+    /// How its checkpoints spell and complete their parameters.
+    pub(crate) fn conventions(self) -> &'static Conventions {
+        match self {
+            Self::Bert => &BERT,
+            Self::DistilBert => &DISTILBERT,
+            Self::Roberta => &ROBERTA,
+            Self::Electra => &ELECTRA,
+            Self::MobileBert => &MOBILEBERT,
+        }
+    }
+}
 
 impl Conventions {
     /// The parameter that a tensor of a checkpoint stands for.

@@ -36,7 +36,7 @@ fn attention_agrees_with_pytorch_forward_and_backward() {
     let mut pass = Pass::new(&taps, Mode::Evaluation);
     let (queries, mode) = (hidden.clone(), Mode::Evaluation);
     let input = LayerInput { layer: 0, hidden: hidden.clone(), queries, mask: &mask, mode };
-    let context = attention.forward(&input, &mut pass).unwrap();
+    let context = attention.forward(&input.attention(), &mut pass).unwrap();
     let features = pass.into_features(&taps, Clone::clone);
     let Some(Feature::Attention(maps)) = features.get(&probabilities) else { panic!("{features:?}") };
 

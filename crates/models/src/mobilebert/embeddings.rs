@@ -1,0 +1,80 @@
+//! Narrow word embeddings, joined with their neighbours' and widened, plus positions and segments.
+
+use autodistillation_distillation::Batch;
+use burn::module::Module;
+use burn::tensor::{Device, Tensor};
+
+use super::norm::PYTORCH_EPSILON;
+use super::{Norm, paths};
+use crate::TransformerConfig;
+use crate::bert::Pass;
+use crate::config::MobileBertSettings;
+use crate::layers::{Embedding, Linear, dropout, site};
+
+/// Tokens to vectors.
+#[derive(Module, Debug)]
+pub struct Embeddings {
+    /// One vector per token of the vocabulary, (vocabulary, embedding size).
+    pub word_embeddings: Embedding,
+    /// One vector per position, (positions, hidden).
+    pub position_embeddings: Embedding,
+    /// One vector per segment, (segments, hidden).
+    pub token_type_embeddings: Embedding,
+    /// (embedding size, or three of them → hidden)
+    pub embedding_transformation: Linear,
+    /// Of the sum.
+    pub layer_norm: Norm,
+    dropout: f64,
+    trigram: bool,
+    widens: bool,
+}
+
+impl Embeddings {
+    pub(super) fn blank(config: &TransformerConfig, settings: &MobileBertSettings, device: &Device) -> Self {
+        let table = |rows| Embedding::blank(rows, config.hidden_size, device);
+        let trigram = settings.trigram_input;
+        let inputs = config.embedding_size * if trigram { 3 } else { 1 };
+        let norm = (settings.normalization, PYTORCH_EPSILON);
+        Self {
+            word_embeddings: Embedding::blank(config.vocab_size, config.embedding_size, device),
+            position_embeddings: table(config.max_position_embeddings),
+            token_type_embeddings: table(config.type_vocab_size),
+            embedding_transformation: Linear::blank(inputs, config.hidden_size, device),
+            layer_norm: Norm::blank(norm, config.hidden_size, device),
+            dropout: config.hidden_dropout_prob,
+            trigram,
+            widens: trigram || config.embedding_size != config.hidden_size,
+        }
+    }
+
+    /// (batch, length) → (batch, length, hidden). The feature is the module's output, after dropout.
+    pub(super) fn forward(&self, batch: &Batch, pass: &mut Pass<'_>) -> Option<Tensor<3>> {
+        let words = self.word_embeddings.forward_by_rows(batch.ids.clone());
+        let words = if self.trigram { with_neighbours(constant_padding(words, &batch.mask)) } else { words };
+        let words = if self.widens { self.embedding_transformation.forward(words) } else { words };
+        let segments = self.token_type_embeddings.of_segments(batch.token_types.clone());
+        let places = self.position_embeddings.run(0, batch.length()); // (1, length, hidden)
+        let hidden = self.layer_norm.forward(words + places + segments);
+        let hidden = dropout(hidden, self.dropout, site(pass.mode, 0));
+        pass.sequence(paths::embeddings(), &hidden)?;
+        Some(hidden)
+    }
+}
+
+/// The same vectors, (batch, length, width); those of padding have no gradient, as under PyTorch's `padding_idx`, though
+/// the last word's neighbour is one of them.
+fn constant_padding(words: Tensor<3>, mask: &Tensor<2>) -> Tensor<3> {
+    let mask = mask.clone().unsqueeze_dim::<3>(2);
+    let padding = words.clone().detach() * (mask.clone().neg() + 1.0);
+    words * mask + padding
+}
+
+/// [next, own, previous] of each token, (batch, length, 3 · width); zeros beyond the ends of the batch, where padding
+/// counts as a neighbour, as in `transformers`.
+fn with_neighbours(words: Tensor<3>) -> Tensor<3> {
+    let [batch, length, width] = words.dims();
+    let edge = Tensor::<3>::zeros([batch, 1, width], &words.device());
+    let next = Tensor::cat(vec![words.clone().narrow(1, 1, length - 1), edge.clone()], 1);
+    let previous = Tensor::cat(vec![edge, words.clone().narrow(1, 0, length - 1)], 1);
+    Tensor::cat(vec![next, words, previous], 2)
+}
