@@ -102,13 +102,13 @@ impl BertConfig {
         if problems.is_empty() { Ok(config) } else { Err(Problems(problems)) }
     }
 
-    /// Reads the `config.json` of a network folder.
+    /// Reads the `config.json` of a network folder, or the `bert_config.json` of one of Google's.
     ///
     /// # Errors
     ///
     /// An unreadable file, broken JSON, or the problems of [`BertConfig::from_json`].
     pub fn from_folder(folder: &Path) -> Result<Self, Error> {
-        let path = folder.join(files::CONFIG);
+        let path = files::config(folder);
         let value = files::read_json(&path)?;
         Self::from_json(&value).map_err(|problems| Error::Config { path, problems })
     }

@@ -1,7 +1,8 @@
 //! BERT-family networks from a Hugging Face config; their weights and tokenizers in and out.
 //!
-//! A network folder is Hugging Face's own: `config.json`, `model.safetensors` (or shards with an index) and the
-//! tokenizer's files. [`Bert::load`] reads one, [`save`] writes one that unpatched `transformers` loads, and
+//! A network folder is Hugging Face's own: `config.json`, the weights and the tokenizer's files. Weights are read from
+//! `model.safetensors`, `pytorch_model.bin` (either in shards with an index), `tf_model.h5` and Google's TensorFlow
+//! checkpoints, without running anything in them. [`Bert::load`] reads one, [`save`] writes one that unpatched `transformers` loads, and
 //! [`student_config`] with [`inherit()`] make a smaller network that starts from a larger one. The crate knows
 //! neither search nor training, and never prints: what a user should know comes back as a value.
 
@@ -27,9 +28,9 @@ pub use autodistillation_kernels::{Arithmetic, bf16_is_fast};
 pub use bert::Bert;
 pub use config::{Activation, BertConfig, ConfigProblem, ProblemType};
 pub use error::Error;
-pub use folder::{LoadWarning, Loaded, Precision, save};
+pub use folder::{LoadWarning, Loaded, Precision, save, save_tensorflow};
 pub use inherit::{InheritancePlan, Inherited, inherit};
 pub use projection::{Refits, TeacherStates, Trained, project};
 pub use student::{STUDENT_DIMENSIONS, student_config};
 pub use tokenizer::{Encoded, Tokenizer};
-pub use weights::{Weight, Weights};
+pub use weights::{CheckpointProblem, Weight, Weights, weights_file};
