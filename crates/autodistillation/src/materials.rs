@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use autodistillation_distillation::{ExampleSet, Parameters};
-use autodistillation_models::{Bert, BertConfig, Encoded, ProblemType, Tokenizer};
+use autodistillation_models::{Bert, BertConfig, Encoded, ProblemType, Tokenizer, weights_file};
 use burn::tensor::Device;
 
 use crate::Error;
@@ -12,7 +12,7 @@ use crate::config::Subject;
 use crate::data::{
     self, Encode, LabelEncoding, LabelNames, SeenClasses, Table, TextColumns, content_hash, demo,
 };
-use crate::plan::{DataPlan, DataSource, Framework, Plan, TeacherPlan};
+use crate::plan::{DataPlan, DataSource, Plan, TeacherPlan};
 
 /// The tokenised parts of a data set.
 #[derive(Clone, Debug)]
@@ -183,16 +183,11 @@ impl Materials {
         let sets = tables.tokenise(&tokenizer, &labels(&config)?, plan.data.max_length)?;
         let mut hashes = tables.hashes;
         hashes.insert("teacher".to_owned(), weights_hash(&folder)?);
-        let mut notes: Vec<String> = loaded
+        let notes = loaded
             .warnings
             .iter()
             .map(|warning| format!("teacher {}: {warning}", folder.display()))
             .collect();
-        if plan.framework == Framework::TensorFlow {
-            notes.push(
-                "this version writes students as safetensors, not as TensorFlow checkpoints".to_owned(),
-            );
-        }
         Ok(Self { teacher: loaded.network.frozen(), teacher_folder: folder, tokenizer, sets, hashes, notes })
     }
 }
@@ -249,7 +244,6 @@ pub fn task(config: &BertConfig) -> ProblemType {
 
 /// The hash of the weights' file, or of the index of its shards.
 fn weights_hash(folder: &Path) -> Result<String, Error> {
-    let single = folder.join("model.safetensors");
-    let path = if single.exists() { single } else { folder.join("model.safetensors.index.json") };
+    let path = weights_file(folder).unwrap_or_else(|| folder.join("model.safetensors"));
     Ok(content_hash(&path)?)
 }

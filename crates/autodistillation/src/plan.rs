@@ -1,11 +1,11 @@
 //! The plan: the validated whole of a config, immutable.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use autodistillation_distillation::{
     FlashDistillation, OptimizerConfig, RegularDistillation, Schedule, Scheduler, Stage,
 };
-use autodistillation_models::Arithmetic;
+use autodistillation_models::{Arithmetic, Bert, Precision, save, save_tensorflow};
 use autodistillation_search::{Algorithm, Constraint, Goal, SearchSpace};
 use serde::Serialize;
 use serde_json::{Map, Value};
@@ -77,6 +77,20 @@ pub enum Framework {
     PyTorch,
     /// `tf_model.h5`.
     TensorFlow,
+}
+
+impl Framework {
+    /// Writes a student as a Hugging Face folder for this framework, in f32, without its tokenizer.
+    ///
+    /// # Errors
+    ///
+    /// A folder that cannot be written.
+    pub fn save(self, folder: &Path, student: &Bert) -> Result<(), autodistillation_models::Error> {
+        match self {
+            Self::PyTorch => save(folder, student, Precision::F32),
+            Self::TensorFlow => save_tensorflow(folder, student),
+        }
+    }
 }
 
 /// Where the teacher comes from.

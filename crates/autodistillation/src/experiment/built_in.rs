@@ -9,9 +9,7 @@ use autodistillation_distillation::event::{Event, StageReport};
 use autodistillation_distillation::{
     Course, LayerPath, Matchers, OptimizerConfig, Scheduler, Seeds, StageKind, Teacher, TrainingSettings,
 };
-use autodistillation_models::{
-    Arithmetic, Bert, BertConfig, Precision, ProblemType, TeacherStates, save, student_config,
-};
+use autodistillation_models::{Arithmetic, Bert, BertConfig, ProblemType, TeacherStates, student_config};
 use autodistillation_search::{Architecture, FeasibleSpace, Infeasible, KnownGoals, Metrics};
 use burn::tensor::Device;
 use serde_json::{Map, Value};
@@ -329,7 +327,7 @@ impl BuiltInExperiment {
     /// Saves the student with its tokenizer and loads it again.
     fn hand_over(&self, student: &Pupil, folder: &Path) -> Result<Bert, autodistillation_models::Error> {
         let folder = folder.join("student");
-        save(&folder, &student.network, Precision::F32)?;
+        self.plan.framework.save(&folder, &student.network)?;
         self.materials.tokenizer.copy_files(&folder)?;
         Ok(Bert::load(&folder, &self.device)?.network)
     }
