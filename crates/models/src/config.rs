@@ -14,6 +14,9 @@ use crate::error::{Error, Problems};
 use crate::files;
 use reader::Reader;
 
+/// Far more layers than any encoder has; guards against allocating for a corrupt count.
+const MOST_LAYERS: usize = 1000;
+
 /// A validated BERT configuration; the fields have Hugging Face's names and meanings.
 ///
 /// It comes from [`BertConfig::from_json`], which checks every field against the others.
@@ -205,6 +208,9 @@ impl BertConfig {
     /// Values that are fine alone and not together.
     fn contradictions(&self) -> Vec<ConfigProblem> {
         let mut problems = Vec::new();
+        if self.num_hidden_layers > MOST_LAYERS {
+            problems.push(ConfigProblem::TooManyLayers { layers: self.num_hidden_layers, most: MOST_LAYERS });
+        }
         if !self.hidden_size.is_multiple_of(self.num_attention_heads) {
             problems.push(ConfigProblem::HeadsDoNotDivide {
                 hidden: self.hidden_size,

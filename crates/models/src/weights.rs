@@ -7,6 +7,8 @@ mod fill;
 #[cfg(test)]
 mod format_tests;
 mod keras;
+#[cfg(test)]
+mod mutation_tests;
 mod problem;
 mod pytorch;
 mod random;
