@@ -73,7 +73,7 @@ pub fn distill(
 /// Refuses names that no student has, and sizes that the config searches and the command leaves open: none is guessed.
 fn require_choices(plan: &Plan, architecture: &Architecture) -> Result<(), Error> {
     let Some(search) = &plan.search else { return Ok(()) };
-    let family = plan.student.family();
+    let family = plan.student.family;
     let valid = family.student_dimensions();
     if let Some((name, _)) = architecture.iter().find(|(name, _)| !valid.contains(name)) {
         return Err(UnknownDimension { name: name.to_owned(), family, valid }.into());

@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use autodistillation_distillation::{ExampleSet, Parameters};
-use autodistillation_models::{Encoded, ProblemType, Tokenizer, Transformer, TransformerConfig};
+use autodistillation_models::{
+    Encoded, ProblemType, Tokenizer, Transformer, TransformerConfig, weights_file,
+};
 use burn::tensor::Device;
 
 use crate::Error;
@@ -12,7 +14,7 @@ use crate::config::Subject;
 use crate::data::{
     self, Encode, LabelEncoding, LabelNames, SeenClasses, Table, TextColumns, content_hash, demo,
 };
-use crate::plan::{DataPlan, DataSource, Framework, Plan, TeacherPlan};
+use crate::plan::{DataPlan, DataSource, Plan, TeacherPlan};
 
 /// The tokenised parts of a data set.
 #[derive(Clone, Debug)]
@@ -160,7 +162,6 @@ impl Materials {
     ///
     /// Everything that makes the teacher or the data unusable.
     pub fn gather(plan: &Plan, trained_teacher: Option<&Path>, device: &Device) -> Result<Self, Error> {
-        require_family(plan)?;
         let tables = Tables::read(&plan.data);
         let folder = match (&plan.teacher, trained_teacher) {
             (_, Some(folder)) => folder.to_owned(),
@@ -183,28 +184,13 @@ impl Materials {
         let sets = tables.tokenise(&tokenizer, &labels(&config)?, plan.data.max_length)?;
         let mut hashes = tables.hashes;
         hashes.insert("teacher".to_owned(), weights_hash(&folder)?);
-        let mut notes: Vec<String> = loaded
+        let notes = loaded
             .warnings
             .iter()
             .map(|warning| format!("teacher {}: {warning}", folder.display()))
             .collect();
-        if plan.framework == Framework::TensorFlow {
-            notes.push(
-                "this version writes students as safetensors, not as TensorFlow checkpoints".to_owned(),
-            );
-        }
         Ok(Self { teacher: loaded.network.frozen(), teacher_folder: folder, tokenizer, sets, hashes, notes })
     }
-}
-
-/// Refuses a family whose students this version cannot build.
-fn require_family(plan: &Plan) -> Result<(), Error> {
-    if plan.student.family == "bert" {
-        return Ok(());
-    }
-    let (name, available) = (plan.student.family.clone(), "bert".to_owned());
-    let problem = Error::Unavailable { what: "student family", name, available };
-    Err(crate::check::locate(problem, plan.places.of(&Subject::Family)))
 }
 
 fn load_teacher(
@@ -252,7 +238,6 @@ pub fn task(config: &TransformerConfig) -> ProblemType {
 
 /// The hash of the weights' file, or of the index of its shards.
 fn weights_hash(folder: &Path) -> Result<String, Error> {
-    let single = folder.join("model.safetensors");
-    let path = if single.exists() { single } else { folder.join("model.safetensors.index.json") };
+    let path = weights_file(folder).unwrap_or_else(|| folder.join("model.safetensors"));
     Ok(content_hash(&path)?)
 }

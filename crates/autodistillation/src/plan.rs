@@ -1,11 +1,11 @@
 //! The plan: the validated whole of a config, immutable.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use autodistillation_distillation::{
     FlashDistillation, OptimizerConfig, RegularDistillation, Schedule, Scheduler, Stage,
 };
-use autodistillation_models::{Arithmetic, Family};
+use autodistillation_models::{Arithmetic, Family, Precision, Transformer, save, save_tensorflow};
 use autodistillation_search::{Algorithm, Constraint, Goal, SearchSpace};
 use serde::Serialize;
 use serde_json::{Map, Value};
@@ -79,6 +79,20 @@ pub enum Framework {
     TensorFlow,
 }
 
+impl Framework {
+    /// Writes a student as a Hugging Face folder for this framework, in f32, without its tokenizer.
+    ///
+    /// # Errors
+    ///
+    /// A folder that cannot be written.
+    pub fn save(self, folder: &Path, student: &Transformer) -> Result<(), autodistillation_models::Error> {
+        match self {
+            Self::PyTorch => save(folder, student, Precision::F32),
+            Self::TensorFlow => save_tensorflow(folder, student),
+        }
+    }
+}
+
 /// Where the teacher comes from.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub enum TeacherPlan {
@@ -99,21 +113,14 @@ pub enum TeacherPlan {
 /// The student's family, fixed values and start.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct StudentPlan {
-    /// The network family (`bert`).
-    pub family: String,
+    /// The network family.
+    pub family: Family,
     /// Values of its Hugging Face config that are not searched, in the config's order.
     pub fixed: Map<String, Value>,
     /// What the student starts from.
     pub initialize: Initialize,
     /// Dropout while the student trains, for hidden states and attention; absent = the family's config.
     pub dropout: Option<f64>,
-}
-
-impl StudentPlan {
-    /// The network family; the config has checked its name.
-    pub fn family(&self) -> Family {
-        Family::of_model_type(&self.family).unwrap_or(Family::Bert)
-    }
 }
 
 /// What a student starts from.

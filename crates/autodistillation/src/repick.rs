@@ -3,7 +3,9 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use autodistillation_models::{Precision, Tokenizer, Transformer, TransformerConfig, save};
+use autodistillation_models::{
+    Precision, Tokenizer, Transformer, TransformerConfig, save, save_tensorflow, weights_file,
+};
 use autodistillation_search::{Constraint, Outcome};
 use burn::tensor::Device;
 
@@ -13,6 +15,9 @@ use crate::report::{self, ParetoFile, RunSummary};
 use crate::run::{publish, read_summary, records};
 use crate::store::StudyStore;
 use crate::{Error, LatencyProfile};
+
+const SAFETENSORS: &str = "model.safetensors";
+const KERAS: &str = "tf_model.h5";
 
 /// The front of the run in `folder` under other constraints, and with the latencies of another device if its profile is
 /// given.
@@ -50,12 +55,21 @@ pub fn rewrite_report(folder: &Path) -> Result<(), Error> {
     publish(folder, &summary)
 }
 
-/// Copies the student of trial `number` to `to`, in f32 or f16.
+/// What an exported folder is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ExportFormat {
+    /// PyTorch: `model.safetensors`.
+    HuggingFace(Precision),
+    /// The TensorFlow classes of `transformers`: `tf_model.h5`, in f32.
+    TensorFlow,
+}
+
+/// Writes the student of trial `number` to `to` in a format.
 ///
 /// # Errors
 ///
 /// A trial without weights, or a folder that is not empty or cannot be written.
-pub fn export(folder: &Path, number: u32, (to, precision): (&Path, Precision)) -> Result<(), Error> {
+pub fn export(folder: &Path, number: u32, (to, format): (&Path, ExportFormat)) -> Result<(), Error> {
     require_empty(to)?;
     let summary = current(folder)?;
     let student = folder.join("trials").join(format!("{number:04}")).join("student");
@@ -65,14 +79,27 @@ pub fn export(folder: &Path, number: u32, (to, precision): (&Path, Precision)) -
             finished: summary.study.completed().map(|trial| trial.number).collect(),
         });
     }
-    match precision {
-        Precision::F32 => copy_folder(&student, to)?,
-        other => {
-            save(to, &Transformer::load(&student, &Device::flex())?.network, other)?;
-            Tokenizer::from_folder(&student)?.copy_files(to)?;
+    match format {
+        ExportFormat::HuggingFace(Precision::F32) if holds(&student, SAFETENSORS) => {
+            copy_folder(&student, to)?
         }
+        ExportFormat::TensorFlow if holds(&student, KERAS) => copy_folder(&student, to)?,
+        _ => convert(&student, to, format)?,
     }
     Ok(report::write_model_card(to, &summary, number)?)
+}
+
+fn holds(student: &Path, file: &str) -> bool {
+    weights_file(student).is_some_and(|weights| weights.ends_with(file))
+}
+
+fn convert(student: &Path, to: &Path, format: ExportFormat) -> Result<(), Error> {
+    let network = Transformer::load(student, &Device::flex())?.network;
+    match format {
+        ExportFormat::HuggingFace(precision) => save(to, &network, precision)?,
+        ExportFormat::TensorFlow => save_tensorflow(to, &network)?,
+    }
+    Ok(Tokenizer::from_folder(student)?.copy_files(to)?)
 }
 
 fn require_measured(summary: &RunSummary, constraints: &[Constraint]) -> Result<(), Error> {

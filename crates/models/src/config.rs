@@ -18,6 +18,9 @@ use crate::error::{Error, Problems};
 use crate::files;
 use reader::Reader;
 
+/// Far more layers than any encoder has; guards against allocating for a corrupt count.
+const MOST_LAYERS: usize = 1000;
+
 /// A validated configuration of an encoder with a classification head; the fields have BERT's names and meanings in
 /// Hugging Face, whatever the family calls them.
 ///
@@ -110,13 +113,13 @@ impl TransformerConfig {
         if problems.is_empty() { Ok(config) } else { Err(Problems(problems)) }
     }
 
-    /// Reads the `config.json` of a network folder.
+    /// Reads the `config.json` of a network folder, or the `bert_config.json` of one of Google's.
     ///
     /// # Errors
     ///
     /// An unreadable file, broken JSON, or the problems of [`TransformerConfig::from_json`].
     pub fn from_folder(folder: &Path) -> Result<Self, Error> {
-        let path = folder.join(files::CONFIG);
+        let path = files::config(folder);
         let value = files::read_json(&path)?;
         Self::from_json(&value).map_err(|problems| Error::Config { path, problems })
     }
@@ -218,6 +221,9 @@ impl TransformerConfig {
     /// Values that are fine alone and not together.
     fn contradictions(&self) -> Vec<ConfigProblem> {
         let mut problems = Vec::new();
+        if self.num_hidden_layers > MOST_LAYERS {
+            problems.push(ConfigProblem::TooManyLayers { layers: self.num_hidden_layers, most: MOST_LAYERS });
+        }
         let (width, heads) = (self.true_hidden_size(), self.num_attention_heads);
         if !width.is_multiple_of(heads) {
             problems.push(match width == self.hidden_size {

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use crate::Family;
 use crate::config::ConfigProblem;
-use crate::weights::WeightProblem;
+use crate::weights::{CheckpointProblem, WeightProblem};
 
 /// Why a network folder could not be read, built or written.
 #[derive(Debug, thiserror::Error)]
@@ -69,8 +69,8 @@ pub enum Error {
     },
     /// The folder holds no weights in a format that is read.
     #[error(
-        "no weights in `{}`: expected `model.safetensors` or `model.safetensors.index.json` \
-         (a `pytorch_model.bin` must first be converted with `save_pretrained(…, safe_serialization=True)`)",
+        "no weights in `{}`: expected `model.safetensors`, `pytorch_model.bin` (or the index of either in parts, such as \
+         `model.safetensors.index.json`), `tf_model.h5` or a TensorFlow checkpoint such as `bert_model.ckpt.index`",
         folder.display()
     )]
     NoWeights {
@@ -84,6 +84,23 @@ pub enum Error {
         path: PathBuf,
         /// What is wrong with it.
         source: safetensors::SafeTensorError,
+    },
+    /// A weight file of another format contradicts itself or asks for more than its numbers.
+    #[error("the weights `{}` cannot be used: {problem}", path.display())]
+    Checkpoint {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        #[source]
+        problem: CheckpointProblem,
+    },
+    /// Weights could not be laid out as HDF5.
+    #[error("the weights for `{}` cannot be laid out as HDF5", path.display())]
+    SerializeHdf5 {
+        /// The file that was to be written.
+        path: PathBuf,
+        /// What the format refused.
+        source: Box<hdf5_pure::Error>,
     },
     /// The index of a sharded checkpoint is malformed.
     #[error("`{}` is not an index of weight files: {problem}", path.display())]

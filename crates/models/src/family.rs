@@ -8,6 +8,8 @@ mod spelling;
 
 use std::fmt;
 
+use serde::{Serialize, Serializer};
+
 pub(crate) use spelling::Spelling;
 
 /// A network family of Hugging Face.
@@ -104,6 +106,13 @@ impl Family {
             Self::DistilBert => "output_layer_norm",
             _ => "output",
         }
+    }
+}
+
+impl Serialize for Family {
+    /// As its `model_type`.
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.model_type())
     }
 }
 

@@ -9,8 +9,13 @@ use serde_json::Value;
 use crate::Error;
 
 pub(crate) const CONFIG: &str = "config.json";
+/// What the folders of Google's checkpoints have in its place.
+pub(crate) const GOOGLE_CONFIG: &str = "bert_config.json";
 pub(crate) const WEIGHTS: &str = "model.safetensors";
 pub(crate) const WEIGHTS_INDEX: &str = "model.safetensors.index.json";
+pub(crate) const PYTORCH_WEIGHTS: &str = "pytorch_model.bin";
+pub(crate) const PYTORCH_INDEX: &str = "pytorch_model.bin.index.json";
+pub(crate) const KERAS_WEIGHTS: &str = "tf_model.h5";
 pub(crate) const TOKENIZER: &str = "tokenizer.json";
 pub(crate) const TOKENIZER_CONFIG: &str = "tokenizer_config.json";
 pub(crate) const VOCABULARY: &str = "vocab.txt";
@@ -18,6 +23,12 @@ pub(crate) const VOCABULARY: &str = "vocab.txt";
 /// Everything a tokenizer may consist of.
 pub(crate) const TOKENIZER_FILES: [&str; 5] =
     [TOKENIZER, TOKENIZER_CONFIG, VOCABULARY, "special_tokens_map.json", "added_tokens.json"];
+
+/// The config of a network folder.
+pub(crate) fn config(folder: &Path) -> PathBuf {
+    let (usual, google) = (folder.join(CONFIG), folder.join(GOOGLE_CONFIG));
+    if !usual.exists() && google.exists() { google } else { usual }
+}
 
 pub(crate) fn read(path: &Path) -> Result<Vec<u8>, Error> {
     std::fs::read(path).map_err(|source| Error::Read { path: path.to_owned(), source })

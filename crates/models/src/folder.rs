@@ -5,13 +5,16 @@ use std::fmt;
 use std::path::Path;
 
 use half::f16;
-use safetensors::tensor::{Dtype, TensorInfo, TensorView};
+use safetensors::tensor::{Dtype, TensorView};
 use serde_json::json;
 
 use crate::Transformer;
 use crate::error::{Error, Problems};
 use crate::files;
-use crate::weights::{Checkpoint, Conventions, Slot, WeightProblem, Weights, fill, is_readable, slots};
+use crate::weights::{
+    Checkpoint, Conventions, KerasClass, Slot, Stored, WeightProblem, Weights, fill, is_readable, slots,
+    to_hdf5,
+};
 
 /// A network that was read, with what its user should know.
 #[derive(Clone, Debug)]
@@ -126,14 +129,14 @@ impl Fit {
         fit
     }
 
-    fn assign(&mut self, slot: &Slot, stored: &str, tensor: &TensorInfo) {
+    fn assign(&mut self, slot: &Slot, stored: &str, tensor: &Stored) {
         let name = slot.name.clone();
         if tensor.shape != slot.dims {
             let (expected, found) = (slot.dims.clone(), tensor.shape.clone());
             self.problems.push(WeightProblem::Misshapen { name: name.clone(), expected, found });
-        } else if !is_readable(tensor.dtype) {
+        } else if !is_readable(&tensor.dtype) {
             self.problems
-                .push(WeightProblem::Unreadable { name: name.clone(), dtype: format!("{:?}", tensor.dtype) });
+                .push(WeightProblem::Unreadable { name: name.clone(), dtype: tensor.dtype.to_string() });
         }
         if let Some(first) = self.stored.insert(name.clone(), stored.to_owned()) {
             self.problems.push(WeightProblem::Ambiguous { name, first, second: stored.to_owned() });
@@ -160,6 +163,25 @@ pub fn save(folder: &Path, network: &Transformer, precision: Precision) -> Resul
     std::fs::create_dir_all(folder).map_err(|source| Error::Write { path: folder.to_owned(), source })?;
     let path = folder.join(files::WEIGHTS);
     files::write(&path, &to_safetensors(&path, &Weights::of(network), precision)?)?;
+    write_config(folder, network, precision)
+}
+
+/// Writes `config.json` and `tf_model.h5`, in f32, as the TensorFlow classes of `transformers` read them. The folder is
+/// made where it is missing; each file appears whole or not at all.
+///
+/// # Errors
+///
+/// A folder or file that cannot be written.
+pub fn save_tensorflow(folder: &Path, network: &Transformer) -> Result<(), Error> {
+    std::fs::create_dir_all(folder).map_err(|source| Error::Write { path: folder.to_owned(), source })?;
+    let path = folder.join(files::KERAS_WEIGHTS);
+    let refused = |source| Error::SerializeHdf5 { path: path.clone(), source: Box::new(source) };
+    let class = KerasClass::of(network.config().family);
+    files::write(&path, &to_hdf5(network, &class).map_err(refused)?)?;
+    write_config(folder, network, Precision::F32)
+}
+
+fn write_config(folder: &Path, network: &Transformer, precision: Precision) -> Result<(), Error> {
     let mut config = network.config().to_json();
     if let Some(object) = config.as_object_mut() {
         object.remove("torch_dtype"); // The older name of `dtype`, which would contradict it.

@@ -1,7 +1,9 @@
 //! BERT-family networks from a Hugging Face config; their weights and tokenizers in and out.
 //!
-//! A network folder is Hugging Face's own: `config.json`, `model.safetensors` (or shards with an index) and the
-//! tokenizer's files. [`Transformer::load`] reads one, [`save`] writes one that unpatched `transformers` loads, and
+//! A network folder is Hugging Face's own: `config.json`, the weights and the tokenizer's files. Weights are read from
+//! `model.safetensors`, `pytorch_model.bin` (either in shards with an index), `tf_model.h5` and Google's TensorFlow
+//! checkpoints, without running anything in them. [`Transformer::load`] reads one, [`save`] writes one that unpatched
+//! `transformers` loads, and
 //! [`student_config`] with [`inherit()`] make a smaller network that starts from a larger one. The crate knows
 //! neither search nor training, and never prints: what a user should know comes back as a value.
 
@@ -31,11 +33,11 @@ pub use bert::Bert;
 pub use config::{Activation, ConfigProblem, ProblemType, TransformerConfig};
 pub use error::Error;
 pub use family::Family;
-pub use folder::{LoadWarning, Loaded, Precision, save};
+pub use folder::{LoadWarning, Loaded, Precision, save, save_tensorflow};
 pub use inherit::{InheritancePlan, Inherited, inherit};
 pub use mobilebert::MobileBert;
 pub use projection::{Refits, TeacherStates, Trained, can_project, project};
 pub use student::student_config;
 pub use tokenizer::{Encoded, Tokenizer};
 pub use transformer::Transformer;
-pub use weights::{Weight, Weights};
+pub use weights::{CheckpointProblem, Weight, Weights, weights_file};

@@ -3,6 +3,7 @@
 mod settings;
 mod wordpiece;
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 
 use rayon::iter::{IntoParallelRefIterator, ParallelIterator};
@@ -49,8 +50,7 @@ impl Tokenizer {
         let settings = Settings::from_folder(folder)?;
         let (whole, vocabulary) = (folder.join(files::TOKENIZER), folder.join(files::VOCABULARY));
         let mut inner = if whole.exists() {
-            tokenizers::Tokenizer::from_bytes(files::read(&whole)?)
-                .map_err(|source| Error::TokenizerFile { path: whole.clone(), source })?
+            parsed(&whole)?
         } else if vocabulary.exists() {
             wordpiece::from_vocabulary(&vocabulary, &settings)?
         } else {
@@ -79,7 +79,7 @@ impl Tokenizer {
             return Err(Error::MaxLength { max_length, special });
         }
         let refused = |source| Error::Tokenize { text: text.chars().take(SHOWN).collect(), source };
-        self.encode_checked((text, pair), max_length - special).map_err(refused)
+        contained(|| self.encode_checked((text, pair), max_length - special)).map_err(refused)
     }
 
     /// Tokenises many texts at once, in parallel; the results are in the order of the texts.
@@ -153,6 +153,18 @@ impl Tokenizer {
             token_types: encoding.get_type_ids().iter().map(|&segment| segment as u8).collect(),
         })
     }
+}
+
+fn parsed(path: &Path) -> Result<tokenizers::Tokenizer, Error> {
+    let bytes = files::read(path)?;
+    let read = contained(|| tokenizers::Tokenizer::from_bytes(bytes));
+    read.map_err(|source| Error::TokenizerFile { path: path.to_owned(), source })
+}
+
+/// What `call` returns. The library panics at some files that contradict themselves, which ends here.
+fn contained<T>(call: impl FnOnce() -> tokenizers::Result<T>) -> tokenizers::Result<T> {
+    let contradictory = |_| Err("its tokenizer contradicts itself".into());
+    catch_unwind(AssertUnwindSafe(call)).unwrap_or_else(contradictory)
 }
 
 /// Marks the tokens of a second text, for tokenizers whose post-processor leaves that to the encoder.

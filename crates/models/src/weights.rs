@@ -1,10 +1,20 @@
 //! The parameters of a network as plain numbers in the checkpoint's layout, by the checkpoint's names.
 
 mod checkpoint;
+mod checkpoint_problem;
 mod conventions;
 mod fill;
+#[cfg(test)]
+mod format_tests;
+mod keras;
+#[cfg(test)]
+mod mutation_tests;
 mod problem;
+mod pytorch;
 mod random;
+mod safetensors_file;
+mod stored;
+mod tensor_bundle;
 
 use std::collections::BTreeMap;
 
@@ -12,10 +22,14 @@ use autodistillation_distillation::Network;
 use burn::module::{ModuleVisitor, Param};
 use burn::tensor::Tensor;
 
-pub(crate) use checkpoint::{Checkpoint, is_readable};
+pub(crate) use checkpoint::Checkpoint;
+pub use checkpoint::weights_file;
+pub use checkpoint_problem::CheckpointProblem;
 pub(crate) use conventions::Conventions;
 pub(crate) use fill::fill;
+pub(crate) use keras::{KerasClass, to_hdf5};
 pub use problem::WeightProblem;
+pub(crate) use stored::{Stored, is_readable};
 
 /// A parameter of a network: its name and its shape in the checkpoint.
 #[derive(Clone, Debug, PartialEq, Eq)]

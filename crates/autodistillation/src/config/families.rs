@@ -1,16 +1,18 @@
 //! The network families a student can have, and the keys of their Hugging Face configs.
 
+use autodistillation_models::Family;
+
 /// What the config of a family may say.
-pub(super) struct Family {
-    /// The name in `student.family`.
-    pub(super) name: &'static str,
+pub(super) struct FamilyKeys {
+    /// Whose they are.
+    pub(super) family: Family,
     /// Whole numbers that have to be fixed or searched, each with its other spelling.
     pub(super) sizes: &'static [(&'static str, Option<&'static str>)],
     /// Other values that may be fixed.
     pub(super) values: &'static [&'static str],
 }
 
-impl Family {
+impl FamilyKeys {
     /// Every key that can be searched: the sizes in all spellings.
     pub(super) fn searchable(&self) -> Vec<&'static str> {
         self.sizes.iter().flat_map(|&(name, other)| std::iter::once(name).chain(other)).collect()
@@ -18,12 +20,12 @@ impl Family {
 }
 
 /// All families, the usual one first.
-pub(super) const FAMILIES: [(&str, &Family); 5] = [
-    (BERT.name, &BERT),
-    (DISTILBERT.name, &DISTILBERT),
-    (ROBERTA.name, &ROBERTA),
-    (ELECTRA.name, &ELECTRA),
-    (MOBILEBERT.name, &MOBILEBERT),
+pub(super) const FAMILIES: [(&str, &FamilyKeys); 5] = [
+    (BERT.family.model_type(), &BERT),
+    (DISTILBERT.family.model_type(), &DISTILBERT),
+    (ROBERTA.family.model_type(), &ROBERTA),
+    (ELECTRA.family.model_type(), &ELECTRA),
+    (MOBILEBERT.family.model_type(), &MOBILEBERT),
 ];
 
 /// The sizes of a BERT, and of those that spell them alike.
@@ -34,10 +36,10 @@ const BERT_SIZES: &[(&str, Option<&str>)] = &[
     ("intermediate_size", None),
 ];
 
-const ROBERTA: Family = Family { name: "roberta", ..BERT };
+const ROBERTA: FamilyKeys = FamilyKeys { family: Family::Roberta, ..BERT };
 
-const ELECTRA: Family = Family {
-    name: "electra",
+const ELECTRA: FamilyKeys = FamilyKeys {
+    family: Family::Electra,
     values: &[
         "attention_probs_dropout_prob",
         "classifier_dropout",
@@ -55,8 +57,8 @@ const ELECTRA: Family = Family {
     ..BERT
 };
 
-pub(super) const BERT: Family = Family {
-    name: "bert",
+pub(super) const BERT: FamilyKeys = FamilyKeys {
+    family: Family::Bert,
     sizes: BERT_SIZES,
     values: &[
         "attention_probs_dropout_prob",
@@ -73,8 +75,8 @@ pub(super) const BERT: Family = Family {
     ],
 };
 
-const DISTILBERT: Family = Family {
-    name: "distilbert",
+const DISTILBERT: FamilyKeys = FamilyKeys {
+    family: Family::DistilBert,
     sizes: &[
         ("hidden_size", Some("dim")),
         ("num_hidden_layers", Some("n_layers")),
@@ -95,8 +97,8 @@ const DISTILBERT: Family = Family {
     ],
 };
 
-const MOBILEBERT: Family = Family {
-    name: "mobilebert",
+const MOBILEBERT: FamilyKeys = FamilyKeys {
+    family: Family::MobileBert,
     sizes: &[
         ("hidden_size", None),
         ("num_hidden_layers", None),

@@ -37,8 +37,6 @@ pub enum Subject {
     },
     /// A module of a stage's block.
     Block(String),
-    /// The student's family.
-    Family,
     /// The longest example.
     MaxLength,
     /// The length that latency is measured at.

@@ -6,10 +6,9 @@ use serde_json::{Map, Value as Json};
 
 use super::cursor::Cursor;
 use super::examples::given_or_none;
-use super::families::{BERT, FAMILIES, Family};
+use super::families::{BERT, FAMILIES, FamilyKeys};
 use super::files::existing_folder;
 use super::node::Value;
-use super::places::Subject;
 use super::problem::Problem;
 use super::table::Table;
 use crate::plan::{Framework, Initialize, StudentPlan, TeacherPlan};
@@ -60,7 +59,7 @@ fn finetuned(cursor: &Cursor<'_>) -> Option<TeacherPlan> {
 pub(super) struct Student<'n> {
     /// Absent where a value could not be read.
     pub(super) plan: Option<StudentPlan>,
-    pub(super) family: &'static Family,
+    pub(super) family: &'static FamilyKeys,
     pub(super) cursor: Cursor<'n>,
 }
 
@@ -69,10 +68,7 @@ impl<'n> Student<'n> {
     pub(super) fn read(cursor: &Cursor<'n>) -> Option<Self> {
         let mut table = cursor.table()?;
         let family = table.need("family", "a network family, such as `bert`");
-        let family = family.and_then(|family| {
-            family.remember(Subject::Family);
-            family.word("a network family", &FAMILIES)
-        });
+        let family = family.and_then(|family| family.word("a network family", &FAMILIES));
         let initialize = match table.take("initialize") {
             Some(start) => start.word("a start", &STARTS),
             None => Some(Initialize::Teacher),
@@ -94,13 +90,13 @@ impl<'n> Student<'n> {
     }
 
     fn plan(
-        family: &Family,
+        family: &FamilyKeys,
         fixed: Option<Map<String, Json>>,
         initialize: Option<Initialize>,
         dropout: Option<Option<f64>>,
     ) -> Option<StudentPlan> {
         let dropout = given_or_none(dropout)?;
-        let family = family.name.to_owned();
+        let family = family.family;
         Some(StudentPlan { family, fixed: fixed?, initialize: initialize?, dropout })
     }
 
@@ -147,7 +143,7 @@ fn share(cursor: &Cursor<'_>) -> Option<f64> {
 }
 
 /// The values of a family's Hugging Face config that a section gives, in the order of the text.
-fn family_values(table: &mut Table<'_>, family: &Family) -> Option<Map<String, Json>> {
+fn family_values(table: &mut Table<'_>, family: &FamilyKeys) -> Option<Map<String, Json>> {
     let sizes = family.searchable();
     let mut values = Map::new();
     let mut complete = true;

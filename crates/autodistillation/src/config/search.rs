@@ -3,7 +3,7 @@
 use autodistillation_search::{Algorithm, Choice, Constraint, Dimension, Goal, SearchSpace};
 
 use super::cursor::Cursor;
-use super::families::Family;
+use super::families::FamilyKeys;
 use super::goals::{MetricNames, constraints, goals};
 use super::node::Value;
 use super::problem::Problem;
@@ -12,7 +12,7 @@ use crate::plan::{Pruning, SearchPlan, StopRules};
 /// Who builds and measures the students decides what a search may name.
 pub(super) struct Vocabulary {
     /// The student's family, whose sizes are the dimensions; `None` = the user's own builder, any name.
-    pub(super) family: Option<&'static Family>,
+    pub(super) family: Option<&'static FamilyKeys>,
     pub(super) metrics: MetricNames,
 }
 
@@ -61,7 +61,7 @@ fn algorithm(cursor: &Cursor<'_>) -> Option<Algorithm> {
     }
 }
 
-fn search_space(cursor: &Cursor<'_>, family: Option<&Family>) -> Option<SearchSpace> {
+fn search_space(cursor: &Cursor<'_>, family: Option<&FamilyKeys>) -> Option<SearchSpace> {
     let table = cursor.table()?;
     let entries = table.entries();
     if entries.is_empty() {
@@ -78,8 +78,8 @@ fn search_space(cursor: &Cursor<'_>, family: Option<&Family>) -> Option<SearchSp
     }
 }
 
-fn dimension(name: &str, choices: &Cursor<'_>, family: Option<&Family>) -> Option<Dimension> {
-    let searchable = family.map(Family::searchable);
+fn dimension(name: &str, choices: &Cursor<'_>, family: Option<&FamilyKeys>) -> Option<Dimension> {
+    let searchable = family.map(FamilyKeys::searchable);
     let unknown = searchable.as_ref().filter(|names| !names.contains(&name));
     if let Some(names) = unknown {
         choices.unknown_name("a searchable key of the student's family", name, names);

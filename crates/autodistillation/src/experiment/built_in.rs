@@ -10,7 +10,7 @@ use autodistillation_distillation::{
     Course, LayerPath, Matchers, OptimizerConfig, Scheduler, Seeds, StageKind, Teacher, TrainingSettings,
 };
 use autodistillation_models::{
-    Arithmetic, Precision, ProblemType, TeacherStates, Transformer, TransformerConfig, save, student_config,
+    Arithmetic, ProblemType, TeacherStates, Transformer, TransformerConfig, student_config,
 };
 use autodistillation_search::{Architecture, FeasibleSpace, Infeasible, KnownGoals, Metrics};
 use burn::tensor::Device;
@@ -151,7 +151,7 @@ impl BuiltInExperiment {
         &self,
         architecture: &Architecture,
     ) -> Result<TransformerConfig, autodistillation_models::Error> {
-        student_config(&self.teacher_config, self.plan.student.family(), &self.overrides(architecture))
+        student_config(&self.teacher_config, self.plan.student.family, &self.overrides(architecture))
     }
 
     /// The values of the student's config that differ from the teacher's: dropout, fixed values, searched ones.
@@ -333,7 +333,7 @@ impl BuiltInExperiment {
         folder: &Path,
     ) -> Result<Transformer, autodistillation_models::Error> {
         let folder = folder.join("student");
-        save(&folder, &student.network, Precision::F32)?;
+        self.plan.framework.save(&folder, &student.network)?;
         self.materials.tokenizer.copy_files(&folder)?;
         Ok(Transformer::load(&folder, &self.device)?.network)
     }

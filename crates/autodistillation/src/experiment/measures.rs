@@ -149,7 +149,7 @@ impl BuiltInExperiment {
         of: impl Fn(&TransformerConfig) -> f64 + Send + Sync + 'static,
     ) -> impl Fn(&Architecture) -> f64 + Send + Sync + 'static {
         let (teacher, base) = (self.teacher_config.clone(), self.overrides(&Architecture::default()));
-        let family = self.plan.student.family();
+        let family = self.plan.student.family;
         move |architecture: &Architecture| {
             let mut values = base.clone();
             values.extend(chosen(architecture));

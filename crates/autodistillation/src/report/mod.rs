@@ -82,7 +82,11 @@ pub fn write_trial_results(folder: &Path, run: &RunSummary, number: u32) -> Resu
 /// # Errors
 /// A number that is not in the study, or a file system that refuses.
 pub fn write_model_card(student: &Path, run: &RunSummary, number: u32) -> Result<(), Error> {
-    atomic_file::write(&student.join("README.md"), &model_card(run, find(run, number)?))
+    let card = model_card(run, find(run, number)?);
+    // The classes that load TensorFlow's weights have names of their own.
+    let tensorflow = student.join("tf_model.h5").is_file();
+    let card = if tensorflow { card.replace("AutoModelFor", "TFAutoModelFor") } else { card };
+    atomic_file::write(&student.join("README.md"), &card)
 }
 
 fn find(run: &RunSummary, number: u32) -> Result<&Trial, Error> {

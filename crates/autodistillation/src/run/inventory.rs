@@ -138,7 +138,7 @@ fn recipe(experiment: &BuiltInExperiment, study: &Study) -> Recipe {
     let first = study.trials.first().and_then(|trial| experiment.student_config(&trial.architecture).ok());
     let stages = first.map(|config| experiment.scheduler(&config)).unwrap_or_default();
     Recipe {
-        family: plan.student.family.clone(),
+        family: plan.student.family.model_type().to_owned(),
         fixed: plan.student.fixed.iter().filter_map(choice).collect(),
         initialization: match plan.student.initialize {
             Initialize::Teacher => "the teacher's weights, projected to the student's sizes".to_owned(),

@@ -53,8 +53,10 @@ pub struct ExportArguments {
 /// Layout of an exported student.
 #[derive(Clone, Copy, Debug, ValueEnum)]
 pub enum ExportFormat {
-    /// Hugging Face
+    /// Hugging Face, for PyTorch
     Hf,
+    /// Hugging Face, for TensorFlow (`tf_model.h5`)
+    Tf,
 }
 
 /// How the numbers of an exported student are stored.

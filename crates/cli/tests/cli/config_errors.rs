@@ -123,13 +123,6 @@ fn texts_longer_than_the_networks_positions_are_refused_with_the_place() {
 }
 
 #[test]
-fn families_that_cannot_be_built_are_refused() {
-    let fragments =
-        ["config.yaml:3:19: student.family", "`distilbert` is not available in this version", "use bert"];
-    refuse("family: bert", "family: distilbert", &fragments);
-}
-
-#[test]
 fn a_config_that_is_not_utf8_says_how_to_save_it() {
     let workplace = Workplace::new();
     workplace.write("config.yaml", b"model: {name: caf\xe9}\n");

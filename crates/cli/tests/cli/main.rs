@@ -4,6 +4,7 @@
 mod config_errors;
 mod data_errors;
 mod folder_errors;
+mod formats;
 mod help;
 mod killing;
 mod network_errors;

@@ -33,6 +33,14 @@ pub enum ConfigProblem {
         /// What can be loaded.
         supported: String,
     },
+    /// More layers than any network has, as in a corrupt file.
+    #[error("num_hidden_layers is {layers}; at most {most} are built")]
+    TooManyLayers {
+        /// The layers.
+        layers: usize,
+        /// The most that are built.
+        most: usize,
+    },
     /// Heads of unequal width.
     #[error("num_attention_heads {heads} does not divide hidden_size {hidden}")]
     HeadsDoNotDivide {

@@ -1,122 +1,129 @@
-//! A checkpoint on disk: one safetensors file or several with an index, mapped into memory.
+//! A checkpoint on disk: one weight file or several, mapped into memory, in any of the formats that are read.
 
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
-use half::slice::HalfFloatSliceExt;
 use memmap2::Mmap;
-use safetensors::SafeTensors;
-use safetensors::tensor::{Dtype, Metadata, TensorInfo};
 
+use super::stored::Stored;
+use super::{keras, pytorch, safetensors_file, tensor_bundle};
 use crate::error::{Error, ShardProblem};
 use crate::files;
 
 /// The tensors of a checkpoint by name. Numbers are read when asked for.
 pub(crate) struct Checkpoint {
-    shards: Vec<Shard>,
-    /// Which shard has the tensor.
-    shard_of: BTreeMap<String, usize>,
+    files: Vec<Mmap>,
+    /// In which file each tensor is.
+    tensors: BTreeMap<String, (usize, Stored)>,
 }
 
-/// One safetensors file. Its header has been checked against its length.
-struct Shard {
-    map: Mmap,
-    metadata: Metadata,
-    /// Where the numbers begin.
-    start: usize,
+/// One weight file: its bytes and the tensors in them, by the names that PyTorch has for them.
+pub(super) struct WeightFile {
+    pub(super) map: Mmap,
+    pub(super) tensors: BTreeMap<String, Stored>,
+}
+
+type Open = fn(&Path) -> Result<WeightFile, Error>;
+
+/// A format by the names of its files.
+struct Format {
+    whole: &'static str,
+    /// The index of a checkpoint in several files.
+    index: Option<&'static str>,
+    open: Open,
+}
+
+/// The formats, the preferred one first.
+const FORMATS: [Format; 3] = [
+    Format { whole: files::WEIGHTS, index: Some(files::WEIGHTS_INDEX), open: safetensors_file::open },
+    Format { whole: files::PYTORCH_WEIGHTS, index: Some(files::PYTORCH_INDEX), open: pytorch::open },
+    Format { whole: files::KERAS_WEIGHTS, index: None, open: keras::open },
+];
+
+/// The file that stands for the weights in `folder`: the only one, or the index of several. `None` if there are none.
+pub fn weights_file(folder: &Path) -> Option<PathBuf> {
+    let names = FORMATS.iter().flat_map(|format| [Some(format.whole), format.index]).flatten();
+    let found = names.map(|name| folder.join(name)).find(|path| path.exists());
+    found.or_else(|| tensor_bundle::find(folder))
 }
 
 impl Checkpoint {
-    /// Opens the weights of a network folder.
+    /// Opens the weights of a network folder: safetensors, PyTorch's pickles, Keras' HDF5 or TensorFlow's bundles.
     ///
     /// # Errors
     ///
-    /// No weights, an unreadable file, a header that its file contradicts, or an index that its shards contradict.
+    /// No weights, an unreadable file, one that contradicts itself or asks for code, or an index that its files
+    /// contradict.
     pub(crate) fn open(folder: &Path) -> Result<Self, Error> {
-        let (single, index) = (folder.join(files::WEIGHTS), folder.join(files::WEIGHTS_INDEX));
-        if single.exists() {
-            return Self::single(&single);
+        for format in &FORMATS {
+            let whole = folder.join(format.whole);
+            if whole.exists() {
+                return Ok(Self::of(vec![(format.open)(&whole)?]));
+            }
+            if let Some(index) = format.index.map(|name| folder.join(name)).filter(|index| index.exists()) {
+                return Self::sharded(folder, index, format.open);
+            }
         }
-        if index.exists() {
-            return Self::sharded(folder, index);
+        match tensor_bundle::find(folder) {
+            Some(index) => Ok(Self::of(tensor_bundle::open(&index)?)),
+            None => Err(Error::NoWeights { folder: folder.to_owned() }),
         }
-        Err(Error::NoWeights { folder: folder.to_owned() })
     }
 
-    fn single(path: &Path) -> Result<Self, Error> {
-        let shard = Shard::open(path)?;
-        let shard_of = shard.metadata.offset_keys().into_iter().map(|name| (name, 0)).collect();
-        Ok(Self { shards: vec![shard], shard_of })
+    fn of(parts: Vec<WeightFile>) -> Self {
+        let mut checkpoint = Self { files: Vec::new(), tensors: BTreeMap::new() };
+        for WeightFile { map, tensors } in parts {
+            let file = checkpoint.files.len();
+            checkpoint.files.push(map);
+            checkpoint.tensors.extend(tensors.into_iter().map(|(name, stored)| (name, (file, stored))));
+        }
+        checkpoint
     }
 
-    fn sharded(folder: &Path, index: PathBuf) -> Result<Self, Error> {
-        let file_of = weight_map(&index)?;
-        let mut checkpoint = Self { shards: Vec::new(), shard_of: BTreeMap::new() };
-        let mut opened = BTreeMap::new();
-        for (tensor, file) in file_of {
-            let position = match opened.get(&file) {
-                Some(&position) => position,
+    fn sharded(folder: &Path, index: PathBuf, open: Open) -> Result<Self, Error> {
+        let mut parts: BTreeMap<String, WeightFile> = BTreeMap::new();
+        let mut wanted: BTreeMap<String, BTreeMap<String, Stored>> = BTreeMap::new();
+        for (tensor, file) in weight_map(&index)? {
+            if !parts.contains_key(&file) {
+                parts.insert(file.clone(), open(&folder.join(&file))?);
+            }
+            match parts.get(&file).and_then(|part| part.tensors.get(&tensor)) {
+                Some(stored) => wanted.entry(file).or_default().insert(tensor, stored.clone()),
                 None => {
-                    checkpoint.shards.push(Shard::open(&folder.join(&file))?);
-                    let position = checkpoint.shards.len() - 1;
-                    opened.insert(file.clone(), position);
-                    position
+                    return Err(Error::ShardIndex {
+                        path: index,
+                        problem: ShardProblem::NotInShard { tensor, file },
+                    });
                 }
             };
-            if checkpoint.shards[position].metadata.info(&tensor).is_none() {
-                return Err(Error::ShardIndex {
-                    path: index,
-                    problem: ShardProblem::NotInShard { tensor, file },
-                });
-            }
-            checkpoint.shard_of.insert(tensor, position);
         }
-        Ok(checkpoint)
+        let parts = parts.into_iter().map(|(file, WeightFile { map, .. })| WeightFile {
+            map,
+            tensors: wanted.remove(&file).unwrap_or_default(),
+        });
+        Ok(Self::of(parts.collect()))
     }
 
     /// Name, dimensions and number format of every tensor, in order of the names.
-    pub(crate) fn tensors(&self) -> impl Iterator<Item = (&str, &TensorInfo)> {
-        self.shard_of
-            .iter()
-            .filter_map(|(name, &shard)| Some((name.as_str(), self.shards[shard].metadata.info(name)?)))
+    pub(crate) fn tensors(&self) -> impl Iterator<Item = (&str, &Stored)> {
+        self.tensors.iter().map(|(name, (_, stored))| (name.as_str(), stored))
     }
 
     /// The numbers of a tensor as f32; `None` for an unknown name or a format that is not read.
     pub(crate) fn read(&self, name: &str) -> Option<Vec<f32>> {
-        let shard = &self.shards[*self.shard_of.get(name)?];
-        let info = shard.metadata.info(name)?;
-        let (begin, end) = info.data_offsets;
-        let bytes = shard.map.get(shard.start + begin..shard.start + end)?;
-        match info.dtype {
-            Dtype::F32 => Some(bytes.as_chunks().0.iter().map(|&four| f32::from_le_bytes(four)).collect()),
-            Dtype::F16 => Some(halves(bytes, half::f16::from_bits).to_f32_vec()),
-            Dtype::BF16 => Some(halves(bytes, half::bf16::from_bits).to_f32_vec()),
-            _ => None,
-        }
+        let (file, stored) = self.tensors.get(name)?;
+        stored.read(self.files.get(*file)?)
     }
 }
 
-/// Whether [`Checkpoint::read`] reads this number format.
-pub(crate) fn is_readable(dtype: Dtype) -> bool {
-    matches!(dtype, Dtype::F32 | Dtype::F16 | Dtype::BF16)
-}
-
-fn halves<T>(bytes: &[u8], from_bits: impl Fn(u16) -> T) -> Vec<T> {
-    bytes.as_chunks().0.iter().map(|&two| from_bits(u16::from_le_bytes(two))).collect()
-}
-
-impl Shard {
-    fn open(path: &Path) -> Result<Self, Error> {
-        let unreadable = |source| Error::Read { path: path.to_owned(), source };
-        let file = File::open(path).map_err(unreadable)?;
-        // SAFETY: the map is only read, and only within its length, as bytes of any value. Another process
-        // that cuts the file off while it is loaded would end this one with SIGBUS, as for any mapped file.
-        let map = unsafe { Mmap::map(&file) }.map_err(unreadable)?;
-        let (header, metadata) = SafeTensors::read_metadata(&map)
-            .map_err(|source| Error::Safetensors { path: path.to_owned(), source })?;
-        Ok(Self { map, metadata, start: header + size_of::<u64>() })
-    }
+/// Maps a file into memory.
+pub(super) fn map(path: &Path) -> Result<Mmap, Error> {
+    let unreadable = |source| Error::Read { path: path.to_owned(), source };
+    let file = File::open(path).map_err(unreadable)?;
+    // SAFETY: the map is only read, and only within its length, as bytes of any value. Another process
+    // that cuts the file off while it is loaded would end this one with SIGBUS, as for any mapped file.
+    unsafe { Mmap::map(&file) }.map_err(unreadable)
 }
 
 /// Tensor name to file name, as the index says.

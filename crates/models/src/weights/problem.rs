@@ -31,7 +31,7 @@ pub enum WeightProblem {
         found: Vec<usize>,
     },
     /// Numbers of a kind that is not read.
-    #[error("unreadable: `{name}` is stored as {dtype}; F32, F16 and BF16 can be read")]
+    #[error("unreadable: `{name}` is stored as {dtype}; F32, F16, BF16 and F64 can be read")]
     Unreadable {
         /// The name.
         name: String,
