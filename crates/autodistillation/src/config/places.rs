@@ -43,6 +43,8 @@ pub enum Subject {
     MaxLength,
     /// The length that latency is measured at.
     LatencyLength,
+    /// What a divergence does to logits.
+    LogitScale,
 }
 
 /// The places of a config's subjects, in the order of the text.

@@ -7,7 +7,8 @@ use std::time::Instant;
 
 use autodistillation_distillation::event::{Event, StageReport};
 use autodistillation_distillation::{
-    Course, LayerPath, Matchers, OptimizerConfig, Scheduler, Seeds, StageKind, Teacher, TrainingSettings,
+    Course, LayerPath, LayerSimilarity, Matchers, OptimizerConfig, Scheduler, Seeds, StageKind, Teacher,
+    TrainingSettings,
 };
 use autodistillation_models::{
     Arithmetic, Bert, BertConfig, Precision, ProblemType, TeacherStates, save, student_config,
@@ -48,6 +49,8 @@ pub struct BuiltInExperiment {
     pub(super) latencies: Option<Arc<LatencyProfile>>,
     pub(super) observed: Mutex<BTreeMap<Vec<usize>, Arc<TeacherStates>>>,
     pub(super) teacher_quality: OnceLock<Metrics>,
+    /// How similar the teacher's layers are, once it was asked for.
+    pub(super) similarity: OnceLock<LayerSimilarity>,
     notes: Arc<Notes>,
 }
 
@@ -89,7 +92,7 @@ impl BuiltInExperiment {
             );
         }
         let latencies = None;
-        let teacher_quality = OnceLock::new();
+        let (teacher_quality, similarity) = (OnceLock::new(), OnceLock::new());
         let experiment = Self {
             plan,
             teacher,
@@ -100,6 +103,7 @@ impl BuiltInExperiment {
             latencies,
             observed,
             teacher_quality,
+            similarity,
             notes,
         };
         experiment.with_note_on_rates()
@@ -167,7 +171,8 @@ impl BuiltInExperiment {
 
     /// The stages of the student of `config`.
     pub fn scheduler(&self, config: &BertConfig) -> Scheduler {
-        let scheduler = self.plan.scheduler_for(&layers(config), &layers(&self.teacher_config));
+        let stacks = (layers(config), layers(&self.teacher_config));
+        let scheduler = self.plan.scheduler_along(&stacks.0, &stacks.1, self.similarity());
         let scheduler = match task(config) {
             ProblemType::Regression => scheduler.on_single_values(&LayerPath::new("classifier")),
             _ => scheduler,
