@@ -95,6 +95,8 @@ pub enum Framework {
 pub enum TeacherPlan {
     /// A Hugging Face folder with a fine-tuned network.
     Folder(PathBuf),
+    /// Several of them: students learn from the mean of their logits, and from the layers of the first.
+    Folders(Vec<PathBuf>),
     /// Trained first, on the task's own data, from a random start: values of its Hugging Face config and the
     /// steps and rate of its training.
     FineTuned {

@@ -52,16 +52,16 @@ pub enum Error {
     },
     /// Relation heads that do not divide the widths.
     #[error(
-        "`relation_heads` {asked} does not divide the widths of student `{}` ({}) and teacher `{}` ({}): choose from \
-         {possible:?}, or leave it out", student.0, student.1, teacher.0, teacher.1
+        "`relation_heads` {asked} does not divide both the width {} of `{student}` and the width {} of the teacher's layer: \
+         choose from {possible:?}, or leave it out", widths.0, widths.1
     )]
     RelationHeads {
         /// What was asked for.
         asked: usize,
-        /// The student's layer and its width.
-        student: (LayerPath, usize),
-        /// The teacher's layer and its width.
-        teacher: (LayerPath, usize),
+        /// The student's layer.
+        student: LayerPath,
+        /// Its width and that of the teacher's layer.
+        widths: (usize, usize),
         /// What divides both.
         possible: Vec<usize>,
     },

@@ -8,6 +8,7 @@ pub mod block;
 pub mod comparison;
 pub mod criterion;
 mod divergence;
+pub mod ensemble;
 pub mod error;
 pub mod evaluation;
 pub mod event;
@@ -36,6 +37,7 @@ pub use criterion::{
     Criterion, IntermediateLayersKnowledgeDistillationLoss, KnowledgeDistillationLoss,
     SelfKnowledgeDistillationLoss,
 };
+pub use ensemble::Ensemble;
 pub use error::Error;
 pub use evaluation::{Evaluation, evaluate};
 pub use event::{Event, Listener, StageEnd, StageReport};

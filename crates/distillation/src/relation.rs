@@ -33,14 +33,14 @@ pub(crate) fn heads_of(
     options: &MatchingOptions,
 ) -> Result<usize, Error> {
     let Some(asked) = options.relation_heads else { return Ok(relation_heads(widths)) };
-    if asked > 0 && widths.0 % asked == 0 && widths.1 % asked == 0 {
+    let divides = |heads: &usize| widths.0.is_multiple_of(*heads) && widths.1.is_multiple_of(*heads);
+    if divides(&asked) {
         return Ok(asked);
     }
-    let divides = |heads: &usize| widths.0 % heads == 0 && widths.1 % heads == 0;
     Err(Error::RelationHeads {
         asked,
-        student: (mapping.student.clone(), widths.0),
-        teacher: (mapping.teacher.clone(), widths.1),
+        student: mapping.student.clone(),
+        widths,
         possible: (1..=widths.0.min(widths.1)).filter(divides).collect(),
     })
 }

@@ -51,24 +51,24 @@ impl LayerSimilarity {
         start: f64,
         least: f64,
     ) -> Option<(f64, Vec<usize>)> {
-        let last = self.layers();
-        let mut reached: Vec<Option<(f64, Vec<usize>)>> = vec![None; last + 1];
-        reached[0] = Some((start, Vec::new()));
+        let mut reached: Vec<Option<(f64, Vec<usize>)>> = vec![None; self.values.nrows()];
+        *reached.first_mut()? = Some((start, Vec::new()));
         for _ in 0..count {
-            let mut next: Vec<Option<(f64, Vec<usize>)>> = vec![None; last + 1];
-            for to in 1..=last {
+            let further = |to: usize| {
+                let mut best: Option<(f64, Vec<usize>)> = None;
                 for (from, before) in reached.iter().enumerate().take(to) {
                     let step = self.values[(from, to)];
                     let Some((value, places)) = before.as_ref().filter(|_| step >= least) else { continue };
                     let value = join(*value, step);
-                    if next[to].as_ref().is_none_or(|(best, _)| value > *best) {
-                        next[to] = Some((value, places.iter().copied().chain([to]).collect()));
+                    if best.as_ref().is_none_or(|(best, _)| value > *best) {
+                        best = Some((value, places.iter().copied().chain([to]).collect()));
                     }
                 }
-            }
-            reached = next;
+                best
+            };
+            reached = (0..reached.len()).map(further).collect();
         }
-        reached.swap_remove(last)
+        reached.pop()?
     }
 }
 
@@ -145,8 +145,7 @@ mod tests {
         let mut sums = SimilaritySums::new(&widths);
         let rows = places[0].dims()[0];
         for row in 0..rows {
-            let one: Vec<Tensor<2>> =
-                places.iter().map(|states| states.clone().slice([row..row + 1])).collect();
+            let one: Vec<Tensor<2>> = places.iter().map(|states| states.clone().narrow(0, row, 1)).collect();
             sums.add(&one, tensor(&[1.0], 1), 1.0);
         }
         sums.similarity()

@@ -43,6 +43,8 @@ pub enum Subject {
     MaxLength,
     /// The length that latency is measured at.
     LatencyLength,
+    /// One of several teachers, by its folder.
+    Teacher(PathBuf),
     /// What a divergence does to logits.
     LogitScale,
 }

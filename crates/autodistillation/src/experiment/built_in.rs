@@ -7,8 +7,8 @@ use std::time::Instant;
 
 use autodistillation_distillation::event::{Event, StageReport};
 use autodistillation_distillation::{
-    Course, LayerPath, LayerSimilarity, Matchers, OptimizerConfig, Scheduler, Seeds, StageKind, Teacher,
-    TrainingSettings,
+    Course, Ensemble, LayerPath, LayerSimilarity, Matchers, OptimizerConfig, Scheduler, Seeds, StageKind,
+    Teacher, TrainingSettings,
 };
 use autodistillation_models::{
     Arithmetic, Bert, BertConfig, Precision, ProblemType, TeacherStates, save, student_config,
@@ -40,7 +40,7 @@ const FULL_RATE_WIDTH: usize = 128;
 #[derive(Debug)]
 pub struct BuiltInExperiment {
     pub(super) plan: Plan,
-    pub(super) teacher: Teacher<Bert>,
+    pub(super) teacher: Teacher<Ensemble<Bert>>,
     pub(super) teacher_config: BertConfig,
     pub(super) materials: Materials,
     pub(super) device: Device,
@@ -81,8 +81,8 @@ impl BuiltInExperiment {
     pub fn new(plan: Plan, mut materials: Materials, device: Device, cache: Option<&CacheSettings>) -> Self {
         let teacher_config = materials.teacher.config().clone();
         let arithmetic = plan.training.arithmetic().unwrap_or(Arithmetic::F32);
-        let asked = materials.teacher.clone().compute_in(arithmetic);
-        let (teacher, notes) = teacher_cache::teacher(&asked, &materials.sets, cache);
+        let (teacher, notes) =
+            teacher_cache::teacher(&materials.teachers(arithmetic), &materials.sets, cache);
         let (teaching, observed) = (Teaching::default(), Mutex::default());
         let regression = task(&teacher_config) == ProblemType::Regression;
         if regression && plan.scheduler != plan.scheduler.on_single_values(&LayerPath::new("classifier")) {
@@ -247,7 +247,7 @@ impl BuiltInExperiment {
         settings: &'a TrainingSettings,
         trial_seed: u64,
         listener: &'a dyn autodistillation_distillation::Listener,
-    ) -> Course<'a, Bert> {
+    ) -> Course<'a, Ensemble<Bert>> {
         let Sets { training, validation, .. } = &self.materials.sets;
         let seeds = Seeds { order: self.plan.seed, trial: trial_seed };
         Course { teacher: &self.teacher, training, validation, settings, seeds, listener }

@@ -93,7 +93,7 @@ impl BuiltInExperiment {
         let mut observed = self.observed.lock().unwrap_or_else(PoisonError::into_inner);
         let states = observed.entry(layers.clone()).or_insert_with(|| {
             let batches = self.sample(layers.len());
-            Arc::new(TeacherStates::observe(&self.teacher.network(), batches, layers, threads))
+            Arc::new(TeacherStates::observe(self.teacher.network().first(), batches, layers, threads))
         });
         Arc::clone(states)
     }
