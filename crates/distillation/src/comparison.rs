@@ -85,7 +85,7 @@ pub struct Aligned {
 }
 
 /// Brings `student` and `teacher` together where the share `progress` of the stage is done; `None` if the features are of
-/// different kinds. Relations are brought together by [`relation`](crate::relation).
+/// different kinds. Relations are brought together by [`relation`].
 pub fn align(
     (student, teacher): (&Feature, &Feature),
     matcher: Option<&FeatureMatcher>,

@@ -6,7 +6,7 @@ use std::ops::ControlFlow;
 use autodistillation_distillation::{
     AdamConfig, Block, Course, CriterionConfig, Decay, Event, Example, ExampleSet, FeatureMatcher,
     LayerMapping, LayerPath, LogitScale, LossKind, MatcherValues, Matchers, MatchingOptions, Normalize,
-    OptimizerConfig, OriginLoss, Schedule, Seeds, SgdConfig, Stage, StageKind, Target, Teacher,
+    OptimizerConfig, OriginLoss, Ramp, Schedule, Seeds, SgdConfig, Stage, StageKind, Target, Teacher,
     TrainingSettings,
 };
 
@@ -68,6 +68,30 @@ fn a_stage_on_logits_in_micro_batches_takes_the_steps_of_pytorch() {
         ..settings()
     };
     follow(&reference, "logits", (&stage(criterion, 0.3), &settings), &mut Matchers::new());
+}
+
+#[test]
+fn temperatures_and_weights_change_step_by_step_as_in_pytorch() {
+    let reference = Reference::read("ramped_stage.safetensors");
+    let mapping = |layer: &str, loss, weight| {
+        let path = LayerPath::new(layer);
+        LayerMapping { student: path.clone(), teacher: path, loss, weight }
+    };
+    let criterion = CriterionConfig::IntermediateLayers {
+        mappings: vec![
+            mapping("hidden", LossKind::Cosine, Ramp { from: 0.8, to: 0.0 }),
+            mapping("classifier", LossKind::KullbackLeibler, Ramp { from: 0.2, to: 0.5 }),
+        ],
+        options: MatchingOptions { temperature: Ramp { from: 4.0, to: 1.0 }, ..MatchingOptions::default() },
+        origin_loss: OriginLoss::Added,
+    };
+    let settings = TrainingSettings {
+        optimizer: OptimizerConfig::AdamW(AdamConfig { weight_decay: 0.1, ..AdamConfig::default() }),
+        schedule: Schedule { warmup: 0.25, decay: Decay::Linear },
+        max_gradient_norm: Some(1.0),
+        ..settings()
+    };
+    follow(&reference, "ramps", (&stage(criterion, 0.05), &settings), &mut Matchers::new());
 }
 
 /// A batch holds the whole set, so that its order does not matter.
