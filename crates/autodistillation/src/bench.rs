@@ -10,9 +10,9 @@ use std::time::Instant;
 
 use autodistillation_distillation::event::Event;
 use autodistillation_distillation::{
-    AdamConfig, Block, Course, CriterionConfig, Decay, Example, ExampleSet, LatencySettings, LossKind,
-    Matchers, OptimizerConfig, Schedule, Seeds, Stage, StageKind, Target, Teacher, TrainingSettings,
-    measure_latency,
+    AdamConfig, Block, Course, CriterionConfig, Decay, Example, ExampleSet, LatencySettings, LogitScale,
+    LossKind, Matchers, OptimizerConfig, Schedule, Seeds, Stage, StageKind, Target, Teacher,
+    TrainingSettings, measure_latency,
 };
 use autodistillation_models::{Transformer, TransformerConfig};
 use burn::tensor::Device;
@@ -212,9 +212,10 @@ fn stage(options: &BenchOptions) -> Stage {
         kind: StageKind::Regular,
         block: Block::everything(),
         criterion: CriterionConfig::KnowledgeDistillation {
-            temperature: 1.0,
+            temperature: 1.0.into(),
             losses: [LossKind::CrossEntropy; 2],
-            weights: [1.0, 0.0],
+            weights: [1.0.into(), 0.0.into()],
+            logits: LogitScale::Plain,
         },
         steps: options.steps + WARM_UP,
         learning_rate: 1.0e-4,

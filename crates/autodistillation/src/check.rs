@@ -1,5 +1,6 @@
 //! `check`: everything about a config that can be known without training, and every problem at once.
 
+mod objective;
 mod stages;
 
 use std::collections::BTreeMap;
@@ -7,8 +8,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-use autodistillation_distillation::comparison::Alignment;
-use autodistillation_distillation::{CriterionConfig, LayerMapping, LossKind, Network, OriginLoss, Stage};
+use autodistillation_distillation::{Network, Stage};
 use autodistillation_models::{Transformer, cost};
 use autodistillation_search::{Architecture, FeasibleSpace};
 use burn::tensor::Device;
@@ -21,6 +21,7 @@ use crate::materials::Materials;
 use crate::plan::{Plan, TeacherPlan};
 use crate::teacher_cache::{CacheSettings, Demand};
 
+pub use objective::objective;
 pub(crate) use stages::locate;
 
 /// What `check` found out.
@@ -38,6 +39,8 @@ pub struct CheckReport {
     pub architecture: String,
     /// The stages with their mappings resolved.
     pub stages: Vec<StageCheck>,
+    /// Why its layers learn from those that they learn from; absent where the config says it, or depth alone.
+    pub layer_choice: Option<String>,
     /// What that student inherits from the teacher.
     pub inherited: Vec<String>,
     /// Parameters of the smallest and the largest student.
@@ -148,6 +151,7 @@ fn report(experiment: BuiltInExperiment, cache: Option<&CacheSettings>) -> Resul
         examples,
         architecture: first.to_string(),
         stages: stage_checks.collect(),
+        layer_choice: experiment.layer_choice(&config),
         inherited,
         parameters: (sizes.iter().copied().min().unwrap_or(0), sizes.iter().copied().max().unwrap_or(0)),
         teraflops_per_trial: teraflops(&experiment, &config, stages.total_steps()),
@@ -206,93 +210,7 @@ fn stage_check(
         },
         steps: stage.steps,
         learning_rate: stage.learning_rate,
-        terms: terms(&stage.criterion, student, teacher),
-    }
-}
-
-fn terms(criterion: &CriterionConfig, student: &Transformer, teacher: &Transformer) -> Vec<String> {
-    let CriterionConfig::IntermediateLayers { mappings, options, origin_loss } = criterion else {
-        return vec![objective(criterion)];
-    };
-    let mut terms: Vec<String> =
-        mappings.iter().map(|mapping| term(mapping, options.heads, (student, teacher))).collect();
-    if *origin_loss == OriginLoss::Added {
-        terms.push("1 × the student's own loss on the labels".to_owned());
-    }
-    terms
-}
-
-fn term(
-    mapping: &LayerMapping,
-    heads: autodistillation_distillation::HeadMatching,
-    (student, teacher): (&Transformer, &Transformer),
-) -> String {
-    let shape = |network: &Transformer, path| {
-        network
-            .layers()
-            .into_iter()
-            .find(|layer| layer.path == network.resolve(path))
-            .map(|layer| layer.shape)
-    };
-    let (from, to) = (shape(student, &mapping.student), shape(teacher, &mapping.teacher));
-    let (Some(from), Some(to)) = (from, to) else {
-        return format!("{} ↔ {}", mapping.student, mapping.teacher);
-    };
-    let joined = match Alignment::between(from, to, mapping, heads) {
-        Ok(Alignment::Width(a, b)) => format!(" through a matcher {a} → {b}"),
-        Ok(Alignment::Heads(a, b)) => format!(" through a head matcher {a} → {b}"),
-        Ok(Alignment::HeadMeans) => " as means over heads".to_owned(),
-        _ => String::new(),
-    };
-    format!(
-        "{} × {}: {} {from} ↔ {} {to}{joined}",
-        mapping.weight,
-        loss_name(mapping.loss),
-        mapping.student,
-        mapping.teacher
-    )
-}
-
-/// What a criterion minimises, in words.
-pub fn objective(criterion: &CriterionConfig) -> String {
-    match criterion {
-        CriterionConfig::KnowledgeDistillation { temperature, losses, weights } => format!(
-            "{} × {} on the labels + {} × {} on the teacher's logits (T = {temperature})",
-            weights[0],
-            loss_name(losses[0]),
-            weights[1],
-            loss_name(losses[1])
-        ),
-        CriterionConfig::IntermediateLayers { mappings, options, origin_loss } => {
-            let term = |mapping: &LayerMapping| {
-                format!(
-                    "{} × {} {} ↔ {}",
-                    mapping.weight,
-                    loss_name(mapping.loss),
-                    mapping.student,
-                    mapping.teacher
-                )
-            };
-            let mut terms: Vec<String> = mappings.iter().map(term).collect();
-            if *origin_loss == OriginLoss::Added {
-                terms.push("labels".to_owned());
-            }
-            let temperature = if options.temperature == 1.0 {
-                String::new()
-            } else {
-                format!(" (T = {})", options.temperature)
-            };
-            terms.join(" + ") + &temperature
-        }
-    }
-}
-
-fn loss_name(loss: LossKind) -> &'static str {
-    match loss {
-        LossKind::MeanSquared => "MSE",
-        LossKind::MeanAbsolute => "L1",
-        LossKind::KullbackLeibler => "KL",
-        LossKind::CrossEntropy => "CE",
+        terms: objective::terms(&stage.criterion, (student, teacher)),
     }
 }
 

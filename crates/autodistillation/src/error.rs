@@ -124,6 +124,14 @@ pub enum Error {
         /// Each with its choices.
         open: Vec<String>,
     },
+    /// Teachers that cannot be averaged.
+    #[error("teacher `{}` cannot teach beside the first: {disagreement}", folder.display())]
+    OtherTeacher {
+        /// Its folder.
+        folder: PathBuf,
+        /// In what they do not agree.
+        disagreement: crate::further_teachers::Disagreement,
+    },
     /// A teacher that answers with NaN.
     #[error("the loss of the teacher in `{}` is {loss} on the first validation examples: its weights are broken", path.display())]
     BrokenTeacher {

@@ -6,6 +6,7 @@ mod closures;
 mod journal;
 mod measures;
 mod mock;
+mod similarity;
 mod start;
 
 use std::ops::ControlFlow;

@@ -6,7 +6,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use autodistillation_distillation::event::Event;
 use autodistillation_distillation::{
-    Block, Course, CriterionConfig, LossKind, Matchers, Seeds, Stage, StageKind, Teacher, TrainingSettings,
+    Block, Course, CriterionConfig, LogitScale, LossKind, Matchers, Seeds, Stage, StageKind, Teacher,
+    TrainingSettings,
 };
 use autodistillation_models::{
     Precision, ProblemType, Tokenizer, Transformer, TransformerConfig, Weights, save,
@@ -89,9 +90,10 @@ pub fn teach_labels(
 /// One stage on the labels: the teacher's term has no weight, so no teacher is run.
 fn stage(lesson: &Lesson<'_>) -> Stage {
     let criterion = CriterionConfig::KnowledgeDistillation {
-        temperature: 1.0,
+        temperature: 1.0.into(),
         losses: [LossKind::CrossEntropy; 2],
-        weights: [1.0, 0.0],
+        weights: [1.0.into(), 0.0.into()],
+        logits: LogitScale::Plain,
     };
     Stage {
         kind: StageKind::Regular,

@@ -12,6 +12,7 @@ pub mod event;
 pub mod experiment;
 pub mod files;
 pub mod finetune;
+pub mod further_teachers;
 pub mod inference;
 pub mod latency_profile;
 pub mod materials;

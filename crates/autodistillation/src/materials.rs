@@ -3,10 +3,8 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use autodistillation_distillation::{ExampleSet, Parameters};
-use autodistillation_models::{
-    Encoded, ProblemType, Tokenizer, Transformer, TransformerConfig, weights_file,
-};
+use autodistillation_distillation::{Ensemble, ExampleSet, Parameters};
+use autodistillation_models::{Arithmetic, Encoded, ProblemType, Tokenizer, Transformer, TransformerConfig};
 use burn::tensor::Device;
 
 use crate::Error;
@@ -14,6 +12,7 @@ use crate::config::Subject;
 use crate::data::{
     self, Encode, LabelEncoding, LabelNames, SeenClasses, Table, TextColumns, content_hash, demo,
 };
+use crate::further_teachers::{First, FurtherTeacher, further_teachers, weights_hash};
 use crate::plan::{DataPlan, DataSource, Plan, TeacherPlan};
 
 /// The tokenised parts of a data set.
@@ -144,6 +143,8 @@ pub struct Materials {
     pub teacher: Transformer,
     /// Where the teacher's files are.
     pub teacher_folder: PathBuf,
+    /// Teachers whose logits are averaged with its own.
+    pub further_teachers: Vec<FurtherTeacher>,
     /// The tokenizer of teacher and students.
     pub tokenizer: Tokenizer,
     /// The tokenised data.
@@ -166,6 +167,7 @@ impl Materials {
         let folder = match (&plan.teacher, trained_teacher) {
             (_, Some(folder)) => folder.to_owned(),
             (TeacherPlan::Folder(folder), None) => folder.clone(),
+            (TeacherPlan::Folders(folders), None) => folders.first().cloned().unwrap_or_default(),
             (TeacherPlan::FineTuned { .. }, None) => {
                 let remedy = "`run` trains it first";
                 return Err(Error::MissingPart { part: "teacher.path", command: "this command", remedy });
@@ -181,15 +183,28 @@ impl Materials {
             let problem = Error::TooLong { what: "data.max_length", length, whose: "teacher", longest };
             return Err(crate::check::locate(problem, plan.places.of(&Subject::MaxLength)));
         }
+        let first = First { config: &config, tokenizer: &tokenizer, tables: &tables };
+        let further_teachers = further_teachers(plan, first, device)?;
         let sets = tables.tokenise(&tokenizer, &labels(&config)?, plan.data.max_length)?;
         let mut hashes = tables.hashes;
         hashes.insert("teacher".to_owned(), weights_hash(&folder)?);
+        for (place, other) in further_teachers.iter().enumerate() {
+            hashes.insert(format!("teacher {}", place + 2), other.hash.clone());
+        }
         let notes = loaded
             .warnings
             .iter()
             .map(|warning| format!("teacher {}: {warning}", folder.display()))
             .collect();
-        Ok(Self { teacher: loaded.network.frozen(), teacher_folder: folder, tokenizer, sets, hashes, notes })
+        let (teacher, teacher_folder) = (loaded.network.frozen(), folder);
+        Ok(Self { teacher, teacher_folder, further_teachers, tokenizer, sets, hashes, notes })
+    }
+
+    /// All teachers as one, their matrix products computed in `arithmetic`.
+    pub fn teachers(&self, arithmetic: Arithmetic) -> Ensemble<Transformer> {
+        let others = self.further_teachers.iter().map(|other| &other.network);
+        let computing = |network: &Transformer| network.clone().compute_in(arithmetic);
+        Ensemble::new(computing(&self.teacher), others.map(computing).collect())
     }
 }
 
@@ -234,10 +249,4 @@ pub fn task(config: &TransformerConfig) -> ProblemType {
         None if config.num_labels() == 1 => ProblemType::Regression,
         None => ProblemType::SingleLabelClassification,
     }
-}
-
-/// The hash of the weights' file, or of the index of its shards.
-fn weights_hash(folder: &Path) -> Result<String, Error> {
-    let path = weights_file(folder).unwrap_or_else(|| folder.join("model.safetensors"));
-    Ok(content_hash(&path)?)
 }

@@ -1,7 +1,7 @@
 //! Every metric of one network: quality on the sets, latency, and the costs its config gives away.
 
 use autodistillation_distillation::metrics::Metric;
-use autodistillation_distillation::{ExampleSet, LatencySettings, evaluate, measure_latency};
+use autodistillation_distillation::{ExampleSet, LatencySettings, Network, evaluate, measure_latency};
 use autodistillation_models::{Transformer, cost};
 use autodistillation_search::Metrics;
 
@@ -16,7 +16,7 @@ use crate::report::LatencyPercentiles;
 /// # Errors
 ///
 /// An empty set, or threads that cannot be started.
-pub fn quality(network: &Transformer, sets: &Sets, plan: &EvaluationPlan) -> Result<Metrics, Error> {
+pub fn quality<N: Network>(network: &N, sets: &Sets, plan: &EvaluationPlan) -> Result<Metrics, Error> {
     let mut metrics = validation_quality(network, sets, plan)?;
     if let Some(test) = &sets.test {
         metrics.extend(of_set(network, test, plan.batch_size, "test_")?);
@@ -29,16 +29,16 @@ pub fn quality(network: &Transformer, sets: &Sets, plan: &EvaluationPlan) -> Res
 /// # Errors
 ///
 /// An empty set.
-pub fn validation_quality(
-    network: &Transformer,
+pub fn validation_quality<N: Network>(
+    network: &N,
     sets: &Sets,
     plan: &EvaluationPlan,
 ) -> Result<Metrics, Error> {
     Ok(of_set(network, &sets.validation, plan.batch_size, "")?.into_iter().collect())
 }
 
-fn of_set(
-    network: &Transformer,
+fn of_set<N: Network>(
+    network: &N,
     set: &ExampleSet,
     batch_size: usize,
     prefix: &str,

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use autodistillation_distillation::{
-    FlashDistillation, OptimizerConfig, RegularDistillation, Schedule, Scheduler, Stage,
+    FlashDistillation, LayerSimilarity, OptimizerConfig, RegularDistillation, Schedule, Scheduler, Stage,
 };
 use autodistillation_models::{Arithmetic, Family, Precision, Transformer, save, save_tensorflow};
 use autodistillation_search::{Algorithm, Constraint, Goal, SearchSpace};
@@ -30,7 +30,7 @@ pub struct Plan {
     pub search: Option<SearchPlan>,
     /// The stages of one student that the config spells out, in order; see [`Plan::scheduler_for`].
     pub scheduler: Scheduler,
-    /// Flash stages that depend on the networks' depths (`layer_mappings_for_knowledge_transfer: auto`); they
+    /// Flash stages that depend on the networks (`layer_mappings_for_knowledge_transfer: auto` and the like); they
     /// come before the scheduler's.
     pub automatic_flash: Option<AutomaticFlash>,
     /// Passes over the training set instead of the stage's steps, from `distillation.train.epoch`; see
@@ -48,9 +48,20 @@ pub struct Plan {
 }
 
 impl Plan {
-    /// The stages of a student with these layers: the automatic flash stages, then the others.
+    /// The stages of a student with these layers: the automatic flash stages, then the others. Without a measured
+    /// similarity the teacher's layers are chosen by depth alone.
     pub fn scheduler_for(&self, student: &LayerStack, teacher: &LayerStack) -> Scheduler {
-        let stages = self.automatic_flash.as_ref().map(|flash| flash.stages(student, teacher));
+        self.scheduler_along(student, teacher, None)
+    }
+
+    /// The same, where the similarity of the teacher's layers may choose among them.
+    pub fn scheduler_along(
+        &self,
+        student: &LayerStack,
+        teacher: &LayerStack,
+        similarity: Option<&LayerSimilarity>,
+    ) -> Scheduler {
+        let stages = self.automatic_flash.as_ref().map(|flash| flash.stages(student, teacher, similarity));
         let flash = FlashDistillation { stages: stages.unwrap_or_default() };
         Scheduler::combine(flash, RegularDistillation { stages: self.scheduler.stages().to_vec() })
     }
@@ -98,6 +109,8 @@ impl Framework {
 pub enum TeacherPlan {
     /// A Hugging Face folder with a fine-tuned network.
     Folder(PathBuf),
+    /// Several of them: students learn from the mean of their logits, and from the layers of the first.
+    Folders(Vec<PathBuf>),
     /// Trained first, on the task's own data, from a random start: values of its Hugging Face config and the
     /// steps and rate of its training.
     FineTuned {

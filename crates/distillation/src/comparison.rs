@@ -4,7 +4,8 @@ use burn::tensor::Tensor;
 
 use crate::loss::{Comparison, Rows, Scale};
 use crate::matcher::FeatureMatcher;
-use crate::{Batch, Error, Feature, HeadMatching, LayerMapping, MatchingOptions, Shape};
+use crate::relation;
+use crate::{Batch, Error, Feature, HeadMatching, LayerMapping, LossKind, MatchingOptions, Shape};
 
 /// What has to happen before a student feature can be compared with a teacher feature.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,6 +18,8 @@ pub enum Alignment {
     Heads(usize, usize),
     /// The mean over the heads of each side.
     HeadMeans,
+    /// Relations between tokens in this many heads: widths need not agree.
+    Relations(usize),
 }
 
 impl Alignment {
@@ -24,19 +27,31 @@ impl Alignment {
     ///
     /// # Errors
     ///
-    /// [`Error::Incomparable`] when they are of different kinds.
+    /// [`Error::Incomparable`] when they are of different kinds, [`Error::Unrelated`] and [`Error::RelationHeads`] when
+    /// relations are asked of features that have none.
     pub fn between(
         student: Shape,
         teacher: Shape,
         mapping: &LayerMapping,
-        heads: HeadMatching,
+        options: &MatchingOptions,
     ) -> Result<Self, Error> {
+        if mapping.loss == LossKind::Relation {
+            return match (student, teacher) {
+                (Shape::Sequence { width: a }, Shape::Sequence { width: b }) => {
+                    relation::heads_of((a, b), mapping, options).map(Self::Relations)
+                }
+                _ => Err(Error::Unrelated {
+                    student: (mapping.student.clone(), student),
+                    teacher: (mapping.teacher.clone(), teacher),
+                }),
+            };
+        }
         let align = |a: usize, b: usize| if a == b { Self::Direct } else { Self::Width(a, b) };
         match (student, teacher) {
             (Shape::Vectors { width: a }, Shape::Vectors { width: b })
             | (Shape::Sequence { width: a }, Shape::Sequence { width: b }) => Ok(align(a, b)),
             (Shape::Attention { heads: a }, Shape::Attention { heads: b }) if a == b => Ok(Self::Direct),
-            (Shape::Attention { heads: a }, Shape::Attention { heads: b }) => Ok(match heads {
+            (Shape::Attention { heads: a }, Shape::Attention { heads: b }) => Ok(match options.heads {
                 HeadMatching::Mean => Self::HeadMeans,
                 HeadMatching::Matcher => Self::Heads(a, b),
             }),
@@ -53,7 +68,7 @@ impl Alignment {
     pub fn matcher_widths(self) -> Option<(usize, usize)> {
         match self {
             Self::Width(student, teacher) | Self::Heads(student, teacher) => Some((student, teacher)),
-            Self::Direct | Self::HeadMeans => None,
+            Self::Direct | Self::HeadMeans | Self::Relations(_) => None,
         }
     }
 }
@@ -69,14 +84,15 @@ pub struct Aligned {
     pub comparison: Comparison,
 }
 
-/// Brings `student` and `teacher` together; `None` if the features are not of the kinds `alignment` is for.
+/// Brings `student` and `teacher` together where the share `progress` of the stage is done; `None` if the features are of
+/// different kinds. Relations are brought together by [`relation`].
 pub fn align(
     (student, teacher): (&Feature, &Feature),
     matcher: Option<&FeatureMatcher>,
-    batch: &Batch,
-    options: &MatchingOptions,
+    (batch, options): (&Batch, &MatchingOptions),
+    progress: f64,
 ) -> Option<Aligned> {
-    let scores = Scale::Scores { temperature: options.temperature };
+    let scores = Scale::Scores { temperature: options.temperature.at(progress) };
     let through = |rows: Tensor<2>| match matcher {
         Some(matcher) => matcher.forward(rows),
         None => rows,
@@ -126,7 +142,7 @@ fn align_maps(
             let scales = (Scale::Scores { temperature: 1.0 }, Scale::Probabilities);
             let rows = query_rows(batch, teacher.dims()[1]);
             let mut aligned = aligned(maps, map_rows(teacher.clone()), rows, scales, options);
-            aligned.comparison.keys = is_padded(batch).then(|| key_mask(batch, teacher.dims()));
+            aligned.comparison.keys = key_rows(batch, teacher.dims());
             aligned
         }
         None if student.dims()[1] == teacher.dims()[1] => {
@@ -159,7 +175,7 @@ fn flat(tensor: Tensor<3>) -> Tensor<2> {
 }
 
 /// (batch, heads, query, key) → (batch · heads · query, key)
-fn map_rows(maps: Tensor<4>) -> Tensor<2> {
+pub(crate) fn map_rows(maps: Tensor<4>) -> Tensor<2> {
     let [batch, heads, query, key] = maps.dims();
     maps.reshape([batch * heads * query, key])
 }
@@ -174,7 +190,7 @@ fn token_rows(batch: &Batch, width: usize) -> Rows {
     Rows { mask, real_rows: tokens, real_elements: tokens * width as f64 }
 }
 
-fn query_rows(batch: &Batch, heads: usize) -> Rows {
+pub(crate) fn query_rows(batch: &Batch, heads: usize) -> Rows {
     let (size, length) = (batch.size(), batch.length());
     let tokens: f64 = batch.lengths.iter().map(|&length| f64::from(length)).sum();
     let pairs: f64 = batch.lengths.iter().map(|&length| f64::from(length).powi(2)).sum();
@@ -185,10 +201,10 @@ fn query_rows(batch: &Batch, heads: usize) -> Rows {
     Rows { mask, real_rows: tokens * heads as f64, real_elements: pairs * heads as f64 }
 }
 
-/// 1 for a real key and 0 for padding, for every row of attention maps of these dimensions.
-fn key_mask(batch: &Batch, [examples, heads, queries, keys]: [usize; 4]) -> Tensor<2> {
-    let mask = batch.mask.clone().reshape([examples, 1, 1, keys]);
-    map_rows(mask.repeat_dim(1, heads).repeat_dim(2, queries))
+/// 1 for a real key and 0 for padding, for every row of attention maps of these dimensions; `None` without padding.
+pub(crate) fn key_rows(batch: &Batch, [examples, heads, queries, keys]: [usize; 4]) -> Option<Tensor<2>> {
+    let mask = || batch.mask.clone().reshape([examples, 1, 1, keys]);
+    is_padded(batch).then(|| map_rows(mask().repeat_dim(1, heads).repeat_dim(2, queries)))
 }
 
 fn is_padded(batch: &Batch) -> bool {

@@ -2,14 +2,17 @@
 
 mod intermediate_layers;
 mod knowledge_distillation;
+mod self_distillation;
 
 use burn::tensor::Tensor;
 
 pub use intermediate_layers::IntermediateLayersKnowledgeDistillationLoss;
 pub use knowledge_distillation::KnowledgeDistillationLoss;
+pub use self_distillation::SelfKnowledgeDistillationLoss;
 
 use crate::matcher::Matchers;
-use crate::{Batch, CriterionConfig, Error, Features, LayerPath, Network, Taps, Targets};
+use crate::{Batch, CriterionConfig, Error, Features, LayerPath, LogitScale, Network, Shape, Taps, Targets};
+use intermediate_layers::shape_of;
 
 /// Both forwards of one batch.
 #[derive(Clone, Copy, Debug)]
@@ -20,6 +23,8 @@ pub struct Forwards<'a> {
     pub student: &'a Features,
     /// The teacher's features, constants.
     pub teacher: &'a Features,
+    /// The share of the stage that is done, for temperatures and weights that change: 0 at its first step, 1 at its last.
+    pub progress: f64,
 }
 
 /// One batch with the features of both networks, owned.
@@ -38,7 +43,7 @@ pub struct Pass {
 pub struct LossTerm {
     /// What it compares, such as `bert.encoder.layer.0.output ↔ bert.encoder.layer.1.output (MSE)`.
     pub name: String,
-    /// Its weight in the sum.
+    /// Its weight in the sum, at this progress.
     pub weight: f64,
     /// Its value before weighting; one element.
     pub value: Tensor<1>,
@@ -47,7 +52,7 @@ pub struct LossTerm {
 /// The terms of one batch's loss.
 #[derive(Clone, Debug, Default)]
 pub struct LossTerms {
-    /// In the order of the config; terms of weight 0 are left out.
+    /// In the order of the config; terms that weigh 0 throughout are left out.
     pub terms: Vec<LossTerm>,
 }
 
@@ -104,32 +109,44 @@ pub struct Explained {
 ///
 /// # Errors
 ///
-/// [`Error::UnknownLayer`] and [`Error::Incomparable`] for mappings that these networks cannot keep.
+/// [`Error::UnknownLayer`], [`Error::Incomparable`] and the like for mappings that these networks cannot keep.
 pub fn build<S: Network, T: Network>(
     config: &CriterionConfig,
     (student, teacher): (&S, &T),
     matchers: &mut Matchers,
     seed: u64,
 ) -> Result<Box<dyn Criterion>, Error> {
+    let labels = student.logits();
     Ok(match config {
         CriterionConfig::IntermediateLayers { mappings, options, origin_loss } => {
-            let criterion = IntermediateLayersKnowledgeDistillationLoss::new(
-                (student, teacher),
-                mappings,
-                *options,
-                seed,
-            )?;
-            Box::new(criterion.with_origin_loss(*origin_loss, student.logits()).with_matchers(matchers))
+            let networks = (student, teacher);
+            let criterion =
+                IntermediateLayersKnowledgeDistillationLoss::new(networks, mappings, *options, seed)?;
+            Box::new(criterion.with_origin_loss(*origin_loss, labels).with_matchers(matchers))
         }
-        CriterionConfig::KnowledgeDistillation { temperature, losses, weights } => {
-            let logits = (student.logits(), teacher.logits());
-            Box::new(
-                KnowledgeDistillationLoss::new(logits, *temperature)?
-                    .with_losses(*losses)
-                    .with_weights(*weights)?,
-            )
+        CriterionConfig::SelfDistillation { mappings, options, origin_loss } => {
+            let criterion = SelfKnowledgeDistillationLoss::new(student, mappings, *options, seed)?;
+            Box::new(criterion.with_origin_loss(*origin_loss, labels).with_matchers(matchers))
+        }
+        CriterionConfig::KnowledgeDistillation { temperature, losses, weights, logits } => {
+            if losses[1].is_divergence() && !weights[1].is_zero() {
+                let shape = shape_of("teacher", &teacher.layers(), &teacher.logits())?;
+                require_classes(*logits, shape, &teacher.logits())?;
+            }
+            let criterion = KnowledgeDistillationLoss::new((labels, teacher.logits()), *temperature)?;
+            Box::new(criterion.with_losses(*losses).with_logits(*logits).with_weights(*weights)?)
         }
     })
+}
+
+/// Refuses to standardise so few logits that nothing is left of them.
+pub(crate) fn require_classes(logits: LogitScale, shape: Shape, path: &LayerPath) -> Result<(), Error> {
+    match shape {
+        Shape::Vectors { width } if width < 3 && logits == LogitScale::Standardized => {
+            Err(Error::TooFewClasses { layer: path.clone(), classes: width })
+        }
+        _ => Ok(()),
+    }
 }
 
 /// The student's own loss on the labels: cross entropy for classes, mean squared error for values.

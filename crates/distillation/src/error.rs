@@ -1,6 +1,6 @@
 //! Everything that can go wrong while teaching a student.
 
-use crate::{LayerOutput, LayerPath, Shape};
+use crate::{LayerOutput, LayerPath, Ramp, Shape};
 
 /// Why a distillation could not be set up or finished.
 #[derive(Debug, thiserror::Error)]
@@ -38,6 +38,54 @@ pub enum Error {
         teacher: LayerPath,
         /// Its shape.
         teacher_shape: Shape,
+    },
+    /// Relations between tokens are asked of something that has no vector for each token.
+    #[error(
+        "`RELATION` compares how tokens relate, and needs one vector per token on both sides: map hidden states, queries, \
+         keys or values in place of student `{}` {} and teacher `{}` {}", student.0, student.1, teacher.0, teacher.1
+    )]
+    Unrelated {
+        /// The student's layer and its shape.
+        student: (LayerPath, Shape),
+        /// The teacher's layer and its shape.
+        teacher: (LayerPath, Shape),
+    },
+    /// Relation heads that do not divide the widths.
+    #[error(
+        "`relation_heads` {asked} does not divide both the width {} of `{student}` and the width {} of the teacher's layer: \
+         choose from {possible:?}, or leave it out", widths.0, widths.1
+    )]
+    RelationHeads {
+        /// What was asked for.
+        asked: usize,
+        /// The student's layer.
+        student: LayerPath,
+        /// Its width and that of the teacher's layer.
+        widths: (usize, usize),
+        /// What divides both.
+        possible: Vec<usize>,
+    },
+    /// Logits that have nothing left once they are standardised.
+    #[error(
+        "standardising the {classes} values of `{layer}` leaves nothing to learn (two z-scores are always ±1): it takes \
+         three classes; leave `logits: standardized` out"
+    )]
+    TooFewClasses {
+        /// Where the logits come out.
+        layer: LayerPath,
+        /// How many there are.
+        classes: usize,
+    },
+    /// A layer that is to learn from one that does not come after it.
+    #[error(
+        "in self-distillation `{student}` cannot learn from `{teacher}`, which does not come after it: write the shallower \
+         layer first"
+    )]
+    NotDeeper {
+        /// The layer that learns.
+        student: LayerPath,
+        /// The layer that teaches.
+        teacher: LayerPath,
     },
     /// A block names no parameter of the network.
     #[error("block `{block}` holds no parameter of the student ({known})")]
@@ -79,13 +127,13 @@ pub enum Error {
     #[error("temperature {temperature} must be a positive number")]
     Temperature {
         /// What was given.
-        temperature: f64,
+        temperature: Ramp,
     },
     /// The weights of `KnowledgeDistillationLoss` are negative or do not sum to 1.
-    #[error("loss_weights {weights:?} must be at least 0 and sum to 1")]
+    #[error("loss_weights [{}, {}] must be at least 0 and sum to 1 at both ends", weights[0], weights[1])]
     Weights {
         /// What was given.
-        weights: [f64; 2],
+        weights: [Ramp; 2],
     },
     /// The loss stopped being a number.
     #[error(

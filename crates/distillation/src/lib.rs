@@ -7,6 +7,8 @@ pub mod batch;
 pub mod block;
 pub mod comparison;
 pub mod criterion;
+mod divergence;
+pub mod ensemble;
 pub mod error;
 pub mod evaluation;
 pub mod event;
@@ -21,14 +23,21 @@ pub mod matcher;
 pub mod metrics;
 pub mod network;
 pub mod optimizer;
+pub mod ramp;
+pub mod relation;
 pub mod schedule;
+pub mod similarity;
 pub mod stage;
 pub mod teacher;
 pub mod training;
 
 pub use batch::{Batch, Targets};
 pub use block::Block;
-pub use criterion::{Criterion, IntermediateLayersKnowledgeDistillationLoss, KnowledgeDistillationLoss};
+pub use criterion::{
+    Criterion, IntermediateLayersKnowledgeDistillationLoss, KnowledgeDistillationLoss,
+    SelfKnowledgeDistillationLoss,
+};
+pub use ensemble::Ensemble;
 pub use error::Error;
 pub use evaluation::{Evaluation, evaluate};
 pub use event::{Event, Listener, StageEnd, StageReport};
@@ -36,11 +45,13 @@ pub use examples::{Example, ExampleSet, Order, Target};
 pub use features::{Feature, Features, Taps};
 pub use latency::{Latency, LatencySettings, measure_latency};
 pub use layer_path::LayerPath;
-pub use mapping::{HeadMatching, LayerMapping, LossKind, MatchingOptions, Normalize, Reduction};
+pub use mapping::{HeadMatching, LayerMapping, LogitScale, LossKind, MatchingOptions, Normalize, Reduction};
 pub use matcher::{FeatureMatcher, MatcherValues, Matchers};
 pub use network::{LayerOutput, Mode, Network, Parameters, Shape};
 pub use optimizer::{AdamConfig, Optimizer, OptimizerConfig, SgdConfig};
+pub use ramp::Ramp;
 pub use schedule::{Decay, Schedule};
+pub use similarity::{LayerSimilarity, SimilaritySums};
 pub use stage::{
     CriterionConfig, FlashDistillation, OriginLoss, RegularDistillation, Scheduler, Stage, StageKind,
 };

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Block, LayerMapping, LayerPath, LossKind, MatchingOptions};
+use crate::{Block, LayerMapping, LayerPath, LogitScale, LossKind, MatchingOptions, Ramp};
 
 /// One training run over one part of the student.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -40,15 +40,37 @@ pub enum CriterionConfig {
         /// Whether the student's own loss on the labels is added, with weight 1.
         origin_loss: OriginLoss,
     },
+    /// Layers of the student, the shallower of each pair compared with the deeper; no teacher is asked.
+    SelfDistillation {
+        /// The pairs: the layer that learns as `student`, the one that teaches as `teacher`.
+        mappings: Vec<LayerMapping>,
+        /// Choices shared by all pairs.
+        options: MatchingOptions,
+        /// Whether the student's own loss on the labels is added, with weight 1.
+        origin_loss: OriginLoss,
+    },
     /// Logits against labels and against the teacher's logits.
     KnowledgeDistillation {
         /// Softens both sides' logits in the teacher term.
-        temperature: f64,
+        temperature: Ramp,
         /// Loss of [student–targets, teacher–student].
         losses: [crate::LossKind; 2],
         /// Weight of [student–targets, teacher–student].
-        weights: [f64; 2],
+        weights: [Ramp; 2],
+        /// What a divergence does to both sides' logits before the temperature.
+        #[serde(default, skip_serializing_if = "LogitScale::is_plain")]
+        logits: LogitScale,
     },
+}
+
+impl CriterionConfig {
+    /// The pairs of a student's and a teacher's layer; empty where only logits are compared.
+    pub fn mappings(&self) -> &[LayerMapping] {
+        match self {
+            Self::IntermediateLayers { mappings, .. } => mappings,
+            Self::SelfDistillation { .. } | Self::KnowledgeDistillation { .. } => &[],
+        }
+    }
 }
 
 /// Whether the student's own loss on the labels counts.
@@ -120,6 +142,7 @@ impl Scheduler {
                     }
                 }
                 CriterionConfig::KnowledgeDistillation { losses, .. } => *losses = losses.map(on_values),
+                CriterionConfig::SelfDistillation { .. } => {} // Nothing lies behind the logits to teach them.
             }
             stage
         };
@@ -142,10 +165,7 @@ impl Scheduler {
 }
 
 fn on_values(loss: LossKind) -> LossKind {
-    match loss {
-        LossKind::KullbackLeibler | LossKind::CrossEntropy => LossKind::MeanSquared,
-        other => other,
-    }
+    if loss.is_divergence() { LossKind::MeanSquared } else { loss }
 }
 
 #[cfg(test)]
@@ -159,7 +179,7 @@ mod tests {
             student: path.clone(),
             teacher: path.clone(),
             loss,
-            weight: 1.0,
+            weight: 1.0.into(),
         };
         let mappings = vec![
             pair(&logits, LossKind::KullbackLeibler),
@@ -182,9 +202,10 @@ mod tests {
     #[test]
     fn only_regular_stages_are_slowed_down() {
         let criterion = CriterionConfig::KnowledgeDistillation {
-            temperature: 1.0,
+            temperature: 1.0.into(),
             losses: [LossKind::CrossEntropy; 2],
-            weights: [0.5; 2],
+            weights: [0.5.into(); 2],
+            logits: LogitScale::Plain,
         };
         let stage = |kind| Stage {
             kind,

@@ -12,6 +12,7 @@ use crate::event::{Event, Listener, StageEnd, StageReport};
 use crate::gradients::FlatGradients;
 use crate::matcher::Matchers;
 use crate::optimizer::StepSize;
+use crate::ramp::progress;
 use crate::teacher::{Answers, Part, Progress};
 use crate::{
     Batch, Block, Error, ExampleSet, Features, Mode, Network, Optimizer, OptimizerConfig, Order, Parameters,
@@ -233,7 +234,8 @@ impl<'a, S: Network, T: Network> StageRun<'a, S, T> {
             let tokens = self.course.training.tokens(part);
             self.change_student(|optimizer, student| optimizer.catch_up(student, &tokens));
             let key = self.dropout_key(step).derive(number as u64);
-            let total = self.loss(criterion, &batch, Mode::Training(key))? * share;
+            let progress = progress(step, self.stage.steps);
+            let total = self.loss(criterion, (&batch, Mode::Training(key)), progress)? * share;
             loss += total.clone().without_autodiff().into_scalar::<f32>();
             if !loss.is_finite() {
                 return Err(Error::Diverged { stage: self.position + 1, step: step + 1, loss });
@@ -252,9 +254,14 @@ impl<'a, S: Network, T: Network> StageRun<'a, S, T> {
         Ok((loss, sum))
     }
 
-    fn loss(&self, criterion: &dyn Criterion, batch: &Batch, mode: Mode) -> Result<Tensor<1>, Error> {
+    fn loss(
+        &self,
+        criterion: &dyn Criterion,
+        (batch, mode): (&Batch, Mode),
+        progress: f64,
+    ) -> Result<Tensor<1>, Error> {
         let (student, teacher) = self.forwards(criterion, batch, mode);
-        let terms = criterion.terms(Forwards { batch, student: &student, teacher: &teacher })?;
+        let terms = criterion.terms(Forwards { batch, student: &student, teacher: &teacher, progress })?;
         let total = terms.total().filter(Tensor::is_tracked);
         total.ok_or(Error::NothingToMinimise { stage: self.position + 1 })
     }
@@ -341,9 +348,10 @@ impl<'a, S: Network, T: Network> StageRun<'a, S, T> {
         let student = self.student.clone().frozen();
         let student = student.forward(&batch, criterion.student_taps(), Mode::Evaluation);
         let teacher = self.answers.0.features(&batch, criterion.teacher_taps());
-        criterion.explained(Forwards { batch: &batch, student: &student, teacher: &teacher })
+        criterion.explained(Forwards { batch: &batch, student: &student, teacher: &teacher, progress: 1.0 })
     }
 
+    /// With the temperature and the weights of the stage's end, so that losses of different steps can be compared.
     fn validation_loss(&self, criterion: &dyn Criterion) -> Result<f64, Error> {
         let student = self.student.clone().frozen();
         let set = self.course.validation;
@@ -352,7 +360,8 @@ impl<'a, S: Network, T: Network> StageRun<'a, S, T> {
             let batch = set.batch(&rows, &self.device);
             let features = student.forward(&batch, criterion.student_taps(), Mode::Evaluation);
             let teacher = self.answers.1.features(&batch, criterion.teacher_taps());
-            let terms = criterion.terms(Forwards { batch: &batch, student: &features, teacher: &teacher })?;
+            let forwards = Forwards { batch: &batch, student: &features, teacher: &teacher, progress: 1.0 };
+            let terms = criterion.terms(forwards)?;
             let total = terms.total().map_or(0.0, |total| f64::from(total.into_scalar::<f32>()));
             sum += total * rows.len() as f64;
         }

@@ -41,20 +41,29 @@ pub(crate) fn locate(problem: Error, place: Option<&Place>) -> Error {
 }
 
 fn mapping_problems(stage: &Stage, networks: (&Transformer, &Transformer)) -> Vec<(Subject, Error)> {
-    let CriterionConfig::IntermediateLayers { mappings, options, origin_loss } = &stage.criterion else {
-        return Vec::new();
+    let mappings = match &stage.criterion {
+        CriterionConfig::IntermediateLayers { mappings, .. }
+        | CriterionConfig::SelfDistillation { mappings, .. } => mappings,
+        CriterionConfig::KnowledgeDistillation { .. } => return logits_problem(stage, networks),
     };
     let problem = |mapping: &LayerMapping| {
-        let alone = CriterionConfig::IntermediateLayers {
-            mappings: vec![mapping.clone()],
-            options: *options,
-            origin_loss: *origin_loss,
-        };
+        let mut alone = stage.criterion.clone();
+        if let CriterionConfig::IntermediateLayers { mappings, .. }
+        | CriterionConfig::SelfDistillation { mappings, .. } = &mut alone
+        {
+            *mappings = vec![mapping.clone()];
+        }
         let problem = criterion::build(&alone, networks, &mut Matchers::new(), 0).err()?;
         let (student, teacher) = (mapping.student.clone(), mapping.teacher.clone());
         Some((Subject::Mapping { student, teacher }, problem.into()))
     };
     mappings.iter().filter_map(problem).collect()
+}
+
+/// A criterion on logits has no mapping: what is wrong with it is the way logits are scaled.
+fn logits_problem(stage: &Stage, networks: (&Transformer, &Transformer)) -> Vec<(Subject, Error)> {
+    let problem = criterion::build(&stage.criterion, networks, &mut Matchers::new(), 0).err();
+    problem.map(|problem| (Subject::LogitScale, problem.into())).into_iter().collect()
 }
 
 fn block_problems(block: &Block, student: &Transformer) -> Vec<(Subject, Error)> {

@@ -1,15 +1,21 @@
-//! Flash distillation without a hand-written layer mapping: teacher layers evenly spaced.
+//! Flash distillation without a hand-written layer mapping.
 
 use autodistillation_distillation::{
-    Block, CriterionConfig, LayerMapping, LayerPath, LossKind, MatchingOptions, OriginLoss, Stage, StageKind,
+    Block, CriterionConfig, LayerMapping, LayerPath, LayerSimilarity, LossKind, MatchingOptions, OriginLoss,
+    Ramp, Stage, StageKind,
 };
 use serde::Serialize;
 
-/// `layer_mappings_for_knowledge_transfer: auto`, to be resolved once both networks' depths are known.
+use super::layer_choice::LayerChoice;
+
+/// `layer_mappings_for_knowledge_transfer: auto`, `last` or `similarity`, to be resolved once both networks' depths are known.
 ///
 /// A search over the number of layers resolves it for every architecture.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct AutomaticFlash {
+    /// Which teacher layers teach.
+    #[serde(skip_serializing_if = "LayerChoice::is_evenly_spaced")]
+    pub choice: LayerChoice,
     /// One for all blocks, or one per block in order.
     pub blocks: Vec<BlockTemplate>,
 }
@@ -38,8 +44,8 @@ pub struct BlockTemplate {
 pub struct Term {
     /// How the two features are compared.
     pub loss: LossKind,
-    /// The term's weight in the sum.
-    pub weight: f64,
+    /// The term's weight in the sum, over the stage.
+    pub weight: Ramp,
 }
 
 /// The repeated layers of a network.
@@ -72,8 +78,8 @@ impl LayerStack {
         LayerPath::with_output(format!("{}.{}", self.layer(index), self.attention), 1)
     }
 
-    /// What a layer puts out.
-    fn hidden(&self, index: usize) -> LayerPath {
+    /// Where the hidden states of layer `index` come out.
+    pub fn output(&self, index: usize) -> LayerPath {
         LayerPath::new(format!("{}.{}", self.layer(index), self.output))
     }
 
@@ -85,16 +91,18 @@ impl LayerStack {
 }
 
 impl AutomaticFlash {
-    /// One stage per student layer: layer i learns from teacher layer [`teacher_layer`]`(i, …)`.
-    pub fn stages(&self, student: &LayerStack, teacher: &LayerStack) -> Vec<Stage> {
+    /// One stage per student layer, which learns from the teacher layer that [`LayerChoice::teacher_layers`] names.
+    pub fn stages(
+        &self,
+        student: &LayerStack,
+        teacher: &LayerStack,
+        similarity: Option<&LayerSimilarity>,
+    ) -> Vec<Stage> {
         let last = self.blocks.last();
-        (0..student.layers)
-            .zip(self.blocks.iter().chain(std::iter::repeat_with(|| last).flatten()))
-            .map(|(index, template)| {
-                let counterpart = teacher_layer(index, student.layers, teacher.layers);
-                template.stage((student, index), (teacher, counterpart))
-            })
-            .collect()
+        let templates = self.blocks.iter().chain(std::iter::repeat_with(|| last).flatten());
+        let counterparts = self.choice.teacher_layers(student.layers, teacher.layers, similarity);
+        let layers = counterparts.into_iter().enumerate().zip(templates);
+        layers.map(|((own, theirs), template)| template.stage((student, own), (teacher, theirs))).collect()
     }
 }
 
@@ -102,7 +110,7 @@ impl BlockTemplate {
     fn stage(&self, (student, own): (&LayerStack, usize), (teacher, theirs): (&LayerStack, usize)) -> Stage {
         let mappings = vec![
             self.attention.between(student.probabilities(own), teacher.probabilities(theirs)),
-            self.hidden.between(student.hidden(own), teacher.hidden(theirs)),
+            self.hidden.between(student.output(own), teacher.output(theirs)),
         ];
         Stage {
             kind: StageKind::Flash,
@@ -124,23 +132,15 @@ impl Term {
     }
 }
 
-/// The teacher layer that a student layer learns from: round((i + 1) · teacher / student) − 1, so that the
-/// layers are evenly spaced and the last learns from the last.
-pub fn teacher_layer(index: usize, student_layers: usize, teacher_layers: usize) -> usize {
-    let share = (index + 1) as f64 * teacher_layers as f64 / student_layers.max(1) as f64;
-    (share.round() as usize).saturating_sub(1)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use proptest::prelude::*;
 
     fn template() -> BlockTemplate {
         BlockTemplate {
             block: None,
-            attention: Term { loss: LossKind::KullbackLeibler, weight: 0.5 },
-            hidden: Term { loss: LossKind::MeanSquared, weight: 0.5 },
+            attention: Term { loss: LossKind::KullbackLeibler, weight: 0.5.into() },
+            hidden: Term { loss: LossKind::MeanSquared, weight: 0.5.into() },
             options: MatchingOptions::default(),
             origin_loss: OriginLoss::LeftOut,
             steps: 200,
@@ -148,28 +148,10 @@ mod tests {
         }
     }
 
-    proptest! {
-        #[test]
-        fn teacher_layers_exist_rise_and_end_with_the_last(student in 1usize..40, teacher in 1usize..40) {
-            let layers: Vec<_> = (0..student).map(|index| teacher_layer(index, student, teacher)).collect();
-            prop_assert!(layers.is_sorted() && layers.iter().all(|layer| *layer < teacher));
-            prop_assert_eq!(layers.last(), Some(&(teacher - 1)));
-            if student <= teacher {
-                prop_assert!(layers.windows(2).all(|pair| pair[0] < pair[1]));
-            }
-        }
-    }
-
-    #[test]
-    fn four_layers_learn_from_six_as_in_the_sst2_example() {
-        let layers: Vec<_> = (0..4).map(|index| teacher_layer(index, 4, 6)).collect();
-        assert_eq!(layers, [1, 2, 4, 5]);
-    }
-
     #[test]
     fn every_layer_is_a_block_with_its_attention_and_its_output() {
-        let flash = AutomaticFlash { blocks: vec![template()] };
-        let stages = flash.stages(&LayerStack::bert(4), &LayerStack::bert(6));
+        let flash = AutomaticFlash { choice: LayerChoice::EvenlySpaced, blocks: vec![template()] };
+        let stages = flash.stages(&LayerStack::bert(4), &LayerStack::bert(6), None);
         assert_eq!(stages.len(), 4);
         assert_eq!(stages[2].block, Block::new(["bert.encoder.layer.2"]));
         let CriterionConfig::IntermediateLayers { mappings, .. } = &stages[2].criterion else { panic!() };
@@ -186,11 +168,9 @@ mod tests {
     #[test]
     fn each_block_can_have_its_own_steps() {
         let blocks = [100, 300].map(|steps| BlockTemplate { steps, ..template() }).to_vec();
-        let steps: Vec<_> = AutomaticFlash { blocks }
-            .stages(&LayerStack::bert(2), &LayerStack::bert(6))
-            .iter()
-            .map(|stage| stage.steps)
-            .collect();
+        let flash = AutomaticFlash { choice: LayerChoice::Last, blocks };
+        let stages = flash.stages(&LayerStack::bert(2), &LayerStack::bert(6), None);
+        let steps: Vec<_> = stages.iter().map(|stage| stage.steps).collect();
         assert_eq!(steps, [100, 300]);
     }
 }

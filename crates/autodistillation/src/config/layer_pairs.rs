@@ -21,9 +21,9 @@ pub(super) struct LayerPair {
 /// The pairs of one stage; `None` where one could not be read.
 pub(super) type StagePairs = Vec<Option<LayerPair>>;
 
-/// The pairs of every stage. Unreadable ones keep their place, so that other lists can be held against it.
-pub(super) fn stage_pairs(cursor: &Cursor<'_>) -> Option<Vec<StagePairs>> {
-    let items = cursor.list("a list of layer mappings, or `auto`")?;
+/// The pairs of every stage; `expected` says what may stand here. Unreadable ones keep their place, so that other lists can be held against it.
+pub(super) fn stage_pairs(cursor: &Cursor<'_>, expected: &str) -> Option<Vec<StagePairs>> {
+    let items = cursor.list(expected)?;
     if items.is_empty() {
         cursor.problem(Problem::Empty { what: "layer mapping" });
         return None;
@@ -48,7 +48,7 @@ fn one_stage(cursor: &Cursor<'_>) -> Option<StagePairs> {
 }
 
 /// Whether a node is a single mapping: a flat list of words, or one or two sides.
-fn is_mapping(node: &Node) -> bool {
+pub(super) fn is_mapping(node: &Node) -> bool {
     let Some(items) = node.items().filter(|items| !items.is_empty()) else { return false };
     items.iter().all(|item| !item.is_nested()) || (items.len() <= 2 && items.iter().all(is_side))
 }
@@ -140,7 +140,7 @@ mod tests {
     fn read(text: &str) -> Result<Vec<Vec<LayerPair>>, String> {
         let (node, problems) = parse(text);
         let report = Report::new(problems);
-        let pairs = stage_pairs(&Cursor::root(&node.unwrap(), &report));
+        let pairs = stage_pairs(&Cursor::root(&node.unwrap(), &report), "a list of layer mappings");
         let complete =
             pairs.and_then(|stages| stages.into_iter().map(|pairs| pairs.into_iter().collect()).collect());
         complete.ok_or_else(|| report.into_problems().iter().map(|p| p.problem.to_string()).collect())
@@ -185,6 +185,6 @@ mod tests {
         assert!(read("[[[a, first, b, '1']]]").unwrap_err().contains("output `first` of layer `a`"));
         assert!(read("[]").unwrap_err().contains("at least one layer mapping"));
         assert!(read("[[], [[a, b]]]").unwrap_err().contains("at least one layer mapping"));
-        assert!(read("none").unwrap_err().contains("expected a list of layer mappings, or `auto`"));
+        assert!(read("none").unwrap_err().contains("expected a list of layer mappings, found"));
     }
 }

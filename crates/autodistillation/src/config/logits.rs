@@ -1,10 +1,10 @@
 //! `KnowledgeDistillationLoss`, the criterion on logits: TensorFlow's form of a section, and the criterion itself.
 
-use autodistillation_distillation::{Block, CriterionConfig, LossKind, Stage, StageKind};
+use autodistillation_distillation::{Block, CriterionConfig, LossKind, Ramp, Stage, StageKind};
 
 use super::cursor::Cursor;
 use super::problem::Problem;
-use super::stage_lists::{BlockName, Count, Defaults, StageLists};
+use super::stage_lists::{BlockName, Count, Defaults, StageLists, ramp};
 use super::stages::refuse_layer_lists;
 use crate::plan::Framework;
 
@@ -24,10 +24,10 @@ pub(super) fn is_meant(lists: &StageLists<'_>, framework: Framework) -> bool {
 pub(super) fn stages(lists: &StageLists<'_>, kind: StageKind, defaults: &Defaults) -> Option<Vec<Stage>> {
     refuse_layer_lists(lists);
     let losses = match &lists.loss_types {
-        Some(list) => two(list, logits_loss),
+        Some(list) => two(list, (labels_loss, teacher_loss)),
         None => Some([LossKind::CrossEntropy; 2]),
     };
-    let weights = lists.loss_weights.as_ref().map_or(Some([0.5; 2]), weights);
+    let weights = lists.loss_weights.as_ref().map_or(Some([Ramp::from(0.5); 2]), weights);
     let values = lists.per_stage(Count::Stages(lists.longest()), defaults);
     let (losses, weights) = (losses?, weights?);
     let stage = |values: super::stage_lists::StageValues| Stage {
@@ -40,6 +40,7 @@ pub(super) fn stages(lists: &StageLists<'_>, kind: StageKind, defaults: &Default
             temperature: values.options.temperature,
             losses,
             weights,
+            logits: values.options.logits,
         },
         steps: values.steps,
         learning_rate: values.learning_rate,
@@ -47,30 +48,47 @@ pub(super) fn stages(lists: &StageLists<'_>, kind: StageKind, defaults: &Default
     Some(values?.into_iter().map(stage).collect())
 }
 
-fn logits_loss(cursor: &Cursor<'_>) -> Option<LossKind> {
-    cursor.word(
-        "a loss on logits",
-        &[("CE", LossKind::CrossEntropy), ("KL", LossKind::KullbackLeibler), ("MSE", LossKind::MeanSquared)],
-    )
+const ON_LABELS: [(&str, LossKind); 3] =
+    [("CE", LossKind::CrossEntropy), ("KL", LossKind::KullbackLeibler), ("MSE", LossKind::MeanSquared)];
+const ON_THE_TEACHER: [(&str, LossKind); 5] = [
+    ON_LABELS[0],
+    ON_LABELS[1],
+    ON_LABELS[2],
+    ("RKL", LossKind::ReverseKullbackLeibler),
+    ("JSD", LossKind::JensenShannon),
+];
+
+fn labels_loss(cursor: &Cursor<'_>) -> Option<LossKind> {
+    cursor.word("a loss on labels", &ON_LABELS)
 }
 
-fn weights(cursor: &Cursor<'_>) -> Option<[f64; 2]> {
-    let weights = two(cursor, |weight| weight.not_negative())?;
-    let sum: f64 = weights.iter().sum();
-    if (sum - 1.0).abs() > 1e-6 {
-        cursor.problem(Problem::WeightSum { sum });
-        return None;
+fn teacher_loss(cursor: &Cursor<'_>) -> Option<LossKind> {
+    cursor.word("a loss on logits", &ON_THE_TEACHER)
+}
+
+fn weights(cursor: &Cursor<'_>) -> Option<[Ramp; 2]> {
+    let weight = |cursor: &Cursor<'_>| ramp(cursor, |value| value.not_negative());
+    let weights = two(cursor, (weight, weight))?;
+    for progress in [0.0, 1.0] {
+        let sum: f64 = weights.iter().map(|weight| weight.at(progress)).sum();
+        if (sum - 1.0).abs() > 1e-6 {
+            cursor.problem(Problem::WeightSum { sum });
+            return None;
+        }
     }
     Some(weights)
 }
 
 /// One entry for student–targets, one for teacher–student.
-fn two<T: Copy>(cursor: &Cursor<'_>, read: impl Fn(&Cursor<'_>) -> Option<T>) -> Option<[T; 2]> {
+fn two<T: Copy>(
+    cursor: &Cursor<'_>,
+    (on_labels, on_teacher): (impl Fn(&Cursor<'_>) -> Option<T>, impl Fn(&Cursor<'_>) -> Option<T>),
+) -> Option<[T; 2]> {
     let items = cursor.list("a list of two: [student and labels, teacher and student]")?;
     let [labels, teacher] = items.as_slice() else {
         cursor.problem(Problem::Lengths { expected: 2, found: items.len(), unit: "loss terms" });
         return None;
     };
-    let (labels, teacher) = (read(labels), read(teacher));
+    let (labels, teacher) = (on_labels(labels), on_teacher(teacher));
     Some([labels?, teacher?])
 }

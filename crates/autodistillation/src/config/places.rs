@@ -41,6 +41,10 @@ pub enum Subject {
     MaxLength,
     /// The length that latency is measured at.
     LatencyLength,
+    /// One of several teachers, by its folder.
+    Teacher(PathBuf),
+    /// What a divergence does to logits.
+    LogitScale,
 }
 
 /// The places of a config's subjects, in the order of the text.

@@ -1,6 +1,6 @@
 //! The sections `model`, `teacher` and `student`.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde_json::{Map, Value as Json};
 
@@ -9,8 +9,9 @@ use super::examples::given_or_none;
 use super::families::{BERT, FAMILIES, FamilyKeys};
 use super::files::existing_folder;
 use super::node::Value;
+use super::places::Subject;
 use super::problem::Problem;
-use super::table::Table;
+use super::table::{Table, one_of};
 use crate::plan::{Framework, Initialize, StudentPlan, TeacherPlan};
 
 /// The section `model`: the student's name and the checkpoint format.
@@ -28,11 +29,13 @@ pub(super) fn model(cursor: &Cursor<'_>) -> Option<(String, Framework)> {
 const FRAMEWORKS: [(&str, Framework); 2] =
     [("pytorch", Framework::PyTorch), ("tensorflow", Framework::TensorFlow)];
 
-/// The section `teacher`: a folder, or a network to be trained first.
+/// The section `teacher`: a folder, several of them, or a network to be trained first.
 pub(super) fn teacher(cursor: &Cursor<'_>, base: &Path) -> Option<TeacherPlan> {
     let mut table = cursor.table()?;
-    let trained = match table.take_either("path", "finetune") {
+    let one = table.take_either("path", "finetune");
+    let trained = match one_of(one, table.take("paths")) {
         Some(value) if value.path.ends_with("finetune") => finetuned(&value),
+        Some(value) if value.path.ends_with("paths") => folders(&value, base),
         Some(value) => existing_folder(&value, base).map(TeacherPlan::Folder),
         None => {
             table.need("path", "the folder of a fine-tuned network, or `finetune` with the values of one");
@@ -41,6 +44,29 @@ pub(super) fn teacher(cursor: &Cursor<'_>, base: &Path) -> Option<TeacherPlan> {
     };
     table.finish();
     trained
+}
+
+/// Several teachers; a single one is no ensemble.
+fn folders(cursor: &Cursor<'_>, base: &Path) -> Option<TeacherPlan> {
+    let items = cursor.list("a list of folders of fine-tuned networks")?;
+    if items.is_empty() {
+        cursor.problem(Problem::Empty { what: "folder" });
+        return None;
+    }
+    let mut folders = Vec::new();
+    for item in &items {
+        let folder = existing_folder(item, base);
+        if let Some(entry) = folder.as_ref().filter(|folder| folders.contains(&Some((*folder).clone()))) {
+            item.problem(Problem::Repeated { entry: entry.display().to_string() });
+        }
+        item.remember(Subject::Teacher(folder.clone().unwrap_or_default()));
+        folders.push(folder);
+    }
+    let mut folders: Vec<PathBuf> = folders.into_iter().collect::<Option<_>>()?;
+    match folders.len() {
+        1 => folders.pop().map(TeacherPlan::Folder),
+        _ => Some(TeacherPlan::Folders(folders)),
+    }
 }
 
 fn finetuned(cursor: &Cursor<'_>) -> Option<TeacherPlan> {

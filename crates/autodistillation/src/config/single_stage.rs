@@ -12,6 +12,7 @@ use super::logits;
 use super::problem::Problem;
 use super::search::DEFAULT_SEED;
 use super::sections::{Method, Setting};
+use super::self_distillation;
 use super::stage_lists::StageLists;
 use super::stages::{Section, StageContext, Stages, flash};
 use super::table::{Table, one_of};
@@ -91,16 +92,13 @@ fn criterion_stages<'n>(
                 .map(|stages| Stages::new(None, stages))
         }
         (CriterionName::IntermediateLayers, Some(keys)) => intermediate_layers(&keys, steps, context),
-        (CriterionName::IntermediateLayers, None) => {
+        (CriterionName::SelfDistillation, Some(keys)) => {
+            self_distillation::stage(&keys, steps, context).map(|stage| Stages::new(None, vec![stage]))
+        }
+        (CriterionName::IntermediateLayers | CriterionName::SelfDistillation, None) => {
             let expected = "the criterion with its `layer_mappings_for_knowledge_transfer`".to_owned();
             let found = "its name alone".to_owned();
             criterion?.problem(Problem::WrongType { expected, found });
-            None
-        }
-        (CriterionName::SelfDistillation, _) => {
-            let remedy = "use IntermediateLayersKnowledgeDistillationLoss with a teacher";
-            criterion?
-                .problem(Problem::Unavailable { name: "SelfKnowledgeDistillationLoss".to_owned(), remedy });
             None
         }
     }

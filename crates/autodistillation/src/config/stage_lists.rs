@@ -1,7 +1,7 @@
 //! The parallel lists of a distillation section, one entry per stage, and how they are spread over the stages.
 
 use autodistillation_distillation::{
-    Block, HeadMatching, LossKind, MatchingOptions, Normalize, OriginLoss, Reduction,
+    Block, HeadMatching, LogitScale, LossKind, MatchingOptions, Normalize, OriginLoss, Ramp, Reduction,
 };
 
 use super::cursor::Cursor;
@@ -24,6 +24,8 @@ pub(super) struct StageLists<'n> {
     pub(super) normalize: Option<Cursor<'n>>,
     pub(super) heads: Option<Cursor<'n>>,
     pub(super) reduction: Option<Cursor<'n>>,
+    pub(super) logits: Option<Cursor<'n>>,
+    pub(super) relation_heads: Option<Cursor<'n>>,
 }
 
 impl<'n> StageLists<'n> {
@@ -41,6 +43,8 @@ impl<'n> StageLists<'n> {
             normalize: table.take("normalize"),
             heads: table.take("heads"),
             reduction: table.take("reduction"),
+            logits: table.take("logits"),
+            relation_heads: table.take("relation_heads"),
         }
     }
 
@@ -53,6 +57,7 @@ impl<'n> StageLists<'n> {
             steps: table.take("train_steps"),
             learning_rate: table.take("learning_rate"),
             temperature: table.take("temperature"),
+            logits: table.take("logits"),
             ..Self::default()
         }
     }
@@ -85,8 +90,9 @@ impl<'n> StageLists<'n> {
     }
 
     fn options(&self, count: Count, default: MatchingOptions) -> Option<Vec<MatchingOptions>> {
-        let temperature =
-            count.spread(self.temperature.as_ref(), default.temperature, |value| value.positive());
+        let temperature = count.spread(self.temperature.as_ref(), default.temperature, |value| {
+            ramp(value, |value| value.positive())
+        });
         let normalize = count.spread(self.normalize.as_ref(), default.normalize, |value| {
             value.word(
                 "a normalisation",
@@ -105,13 +111,20 @@ impl<'n> StageLists<'n> {
                 &[("row_mean", Reduction::RowMean), ("element_mean", Reduction::ElementMean)],
             )
         });
+        let logits = count.spread(self.logits.as_ref(), default.logits, |value| {
+            value.remember(Subject::LogitScale);
+            value.word(
+                "a scale of logits",
+                &[("plain", LogitScale::Plain), ("standardized", LogitScale::Standardized)],
+            )
+        });
+        let relation_heads = count
+            .spread(self.relation_heads.as_ref(), default.relation_heads, |value| value.whole(1).map(Some));
         let rows = temperature?.into_iter().zip(normalize?).zip(heads?).zip(reduction?);
+        let rows = rows.zip(logits?).zip(relation_heads?);
         Some(
-            rows.map(|(((temperature, normalize), heads), reduction)| MatchingOptions {
-                normalize,
-                heads,
-                reduction,
-                temperature,
+            rows.map(|(((((temperature, normalize), heads), reduction), logits), relation_heads)| {
+                MatchingOptions { normalize, heads, reduction, temperature, logits, relation_heads }
             })
             .collect(),
         )
@@ -177,14 +190,33 @@ pub(super) fn layer_loss(cursor: &Cursor<'_>) -> Option<LossKind> {
             ("MSE", LossKind::MeanSquared),
             ("KL", LossKind::KullbackLeibler),
             ("L1", LossKind::MeanAbsolute),
+            ("MAE", LossKind::MeanAbsolute),
+            ("L2", LossKind::Euclidean),
             ("CE", LossKind::CrossEntropy),
+            ("RKL", LossKind::ReverseKullbackLeibler),
+            ("JSD", LossKind::JensenShannon),
+            ("COS", LossKind::Cosine),
+            ("PKD", LossKind::Patient),
+            ("RELATION", LossKind::Relation),
         ],
     )
 }
 
-/// A weight of a loss on layers.
-pub(super) fn layer_weight(cursor: &Cursor<'_>) -> Option<f64> {
-    cursor.number_that("from 0 to 1", |weight| (0.0..=1.0).contains(&weight))
+/// A weight of a loss on layers, over the stage.
+pub(super) fn layer_weight(cursor: &Cursor<'_>) -> Option<Ramp> {
+    ramp(cursor, |value| value.number_that("from 0 to 1", |weight| (0.0..=1.0).contains(&weight)))
+}
+
+/// A number, or `{from: …, to: …}`: a line from the stage's first step to its last.
+pub(super) fn ramp(cursor: &Cursor<'_>, read: impl Fn(&Cursor<'_>) -> Option<f64>) -> Option<Ramp> {
+    if !matches!(cursor.node.value, Value::Map(_)) {
+        return read(cursor).map(Ramp::from);
+    }
+    let mut table = cursor.table()?;
+    let from = table.need("from", "the value at the stage's first step").and_then(|value| read(&value));
+    let to = table.need("to", "the value at its last step").and_then(|value| read(&value));
+    table.finish();
+    Some(Ramp { from: from?, to: to? })
 }
 
 /// How many entries a list must have.
@@ -194,18 +226,20 @@ pub(super) enum Count {
     Stages(usize),
     /// One for all blocks or, where the number of layers is fixed, one per block.
     Blocks(Option<usize>),
+    /// One per group of mappings.
+    Groups(usize),
 }
 
 impl Count {
     pub(super) fn stages(self) -> usize {
         match self {
-            Self::Stages(count) => count,
+            Self::Stages(count) | Self::Groups(count) => count,
             Self::Blocks(count) => count.unwrap_or(1),
         }
     }
 
     /// One value per stage: from a list, from a single value for all, or the default.
-    fn spread<T: Clone>(
+    pub(super) fn spread<T: Clone>(
         self,
         list: Option<&Cursor<'_>>,
         default: T,
@@ -234,7 +268,7 @@ impl Count {
             let value = read(list)?;
             return Some(same(&|_| value.clone()));
         };
-        let is_flat = items.iter().all(|item| !item.is_nested());
+        let is_flat = items.iter().all(|item| item.items().is_none());
         let rows = if is_flat && !items.is_empty() && self.takes_flat_lists() {
             vec![list.clone()]
         } else {
@@ -256,6 +290,9 @@ impl Count {
             (Self::Blocks(_), [value]) => return Some(vec![value.clone(); expected]),
             (Self::Blocks(None), _) => list.problem(Problem::UnknownBlockCount),
             (Self::Blocks(_), _) => list.problem(Problem::Lengths { expected, found, unit: "blocks" }),
+            (Self::Groups(_), _) => {
+                list.problem(Problem::Lengths { expected, found, unit: "mapping groups" })
+            }
             (Self::Stages(_), _) => list.problem(Problem::Lengths { expected, found, unit: "stages" }),
         }
         None

@@ -2,11 +2,12 @@
 
 use autodistillation_distillation::{
     Block, CriterionConfig, FlashDistillation, LayerMapping, LayerPath, LossKind, MatchingOptions,
-    OriginLoss, RegularDistillation, Scheduler, Stage, StageKind,
+    OriginLoss, Ramp, RegularDistillation, Scheduler, Stage, StageKind,
 };
 
 use super::automatic::{AutomaticFlash, BlockTemplate, Term};
 use super::cursor::Cursor;
+use super::layer_choice::LayerChoice;
 use super::layer_pairs::{LayerPair, StagePairs, stage_pairs};
 use super::logits;
 use super::node::Value;
@@ -79,7 +80,9 @@ pub(super) fn flash(
     context: &StageContext,
 ) -> Option<Section> {
     match &lists.mappings {
-        Some(mappings) if is_auto(mappings) => automatic(lists, context).map(Section::Automatic),
+        Some(mappings) if layer_choice(mappings).is_some() => {
+            automatic(lists, layer_choice(mappings)?, context).map(Section::Automatic)
+        }
         Some(mappings) => {
             let stages = mapped(lists, mappings, StageKind::Flash, &context.defaults());
             stages.map(Section::Stages)
@@ -89,7 +92,7 @@ pub(super) fn flash(
         }
         None => {
             lists.per_stage(Count::Stages(lists.longest()), &context.defaults());
-            let what = "one list of layer mappings per block, or `auto`";
+            let what = "one list of layer mappings per block, or `auto`, `last` or `similarity`";
             table.need("layer_mappings_for_knowledge_transfer", what);
             None
         }
@@ -100,7 +103,7 @@ pub(super) fn flash(
 /// (KL) and from the labels.
 pub(super) fn regular(lists: &StageLists<'_>, context: &StageContext) -> Option<Vec<Stage>> {
     match &lists.mappings {
-        Some(mappings) if !is_auto(mappings) => {
+        Some(mappings) if layer_choice(mappings) != Some(LayerChoice::EvenlySpaced) => {
             mapped(lists, mappings, StageKind::Regular, &context.defaults())
         }
         None if logits::is_meant(lists, context.framework) => {
@@ -116,8 +119,11 @@ pub(super) fn regular(lists: &StageLists<'_>, context: &StageContext) -> Option<
     }
 }
 
-fn is_auto(cursor: &Cursor<'_>) -> bool {
-    matches!(&cursor.node.value, Value::Text(text) if text.eq_ignore_ascii_case("auto"))
+/// How teacher layers are chosen, where a word stands in place of mappings.
+fn layer_choice(cursor: &Cursor<'_>) -> Option<LayerChoice> {
+    let Value::Text(text) = &cursor.node.value else { return None };
+    let choices = [LayerChoice::EvenlySpaced, LayerChoice::Last, LayerChoice::Similarity];
+    choices.into_iter().find(|choice| text.eq_ignore_ascii_case(choice.name()))
 }
 
 fn mapped(
@@ -126,7 +132,11 @@ fn mapped(
     kind: StageKind,
     defaults: &Defaults,
 ) -> Option<Vec<Stage>> {
-    match stage_pairs(mappings) {
+    let expected = match kind {
+        StageKind::Flash => "a list of layer mappings, or `auto`, `last` or `similarity`",
+        StageKind::Regular => "a list of layer mappings, or `auto`",
+    };
+    match stage_pairs(mappings, expected) {
         Some(pairs) => stages_of(lists, pairs, kind, (defaults, LossKind::MeanSquared)),
         None => {
             // The other lists are still checked, so that all problems are listed at once.
@@ -145,8 +155,12 @@ fn stages_of(
     let count = Count::Stages(pairs.len());
     let lengths: Vec<_> = pairs.iter().map(Vec::len).collect();
     let losses = count.spread_mappings(lists.loss_types.as_ref(), &lengths, |_| loss, layer_loss);
-    let weights =
-        count.spread_mappings(lists.loss_weights.as_ref(), &lengths, |n| 1.0 / n as f64, layer_weight);
+    let weights = count.spread_mappings(
+        lists.loss_weights.as_ref(),
+        &lengths,
+        |n| Ramp::from(1.0 / n as f64),
+        layer_weight,
+    );
     let values = lists.per_stage(count, defaults);
     let pairs = pairs.into_iter().map(|pairs| pairs.into_iter().collect()).collect::<Option<Vec<_>>>();
     let rows = pairs?.into_iter().zip(losses?).zip(weights?).zip(values?);
@@ -159,7 +173,7 @@ fn stages_of(
 fn stage(
     kind: StageKind,
     values: StageValues,
-    (pairs, losses, weights): (Vec<LayerPair>, Vec<LossKind>, Vec<f64>),
+    (pairs, losses, weights): (Vec<LayerPair>, Vec<LossKind>, Vec<Ramp>),
 ) -> Stage {
     let block = match values.block {
         BlockName::Named(block) => block,
@@ -206,16 +220,17 @@ fn numbered_layer(module: &str) -> Option<&str> {
     None
 }
 
-fn automatic(lists: &StageLists<'_>, context: &StageContext) -> Option<AutomaticFlash> {
+fn automatic(lists: &StageLists<'_>, choice: LayerChoice, context: &StageContext) -> Option<AutomaticFlash> {
     let count = Count::Blocks(context.layers);
     let lengths = vec![2; count.stages()];
     let losses = automatic_losses(lists, count, &lengths);
-    let weights = count.spread_mappings(lists.loss_weights.as_ref(), &lengths, |_| 0.5, layer_weight);
+    let weights =
+        count.spread_mappings(lists.loss_weights.as_ref(), &lengths, |_| Ramp::from(0.5), layer_weight);
     let defaults = Defaults { block: BlockName::Automatic, ..context.defaults() };
     let values = lists.per_stage(count, &defaults);
     let rows = losses?.into_iter().zip(weights?).zip(values?);
     let blocks = rows.filter_map(|((losses, weights), values)| template(values, &losses, &weights)).collect();
-    Some(AutomaticFlash { blocks })
+    Some(AutomaticFlash { choice, blocks })
 }
 
 fn automatic_losses(lists: &StageLists<'_>, count: Count, lengths: &[usize]) -> Option<Vec<Vec<LossKind>>> {
@@ -225,7 +240,7 @@ fn automatic_losses(lists: &StageLists<'_>, count: Count, lengths: &[usize]) -> 
     count.spread_mappings(lists.loss_types.as_ref(), lengths, |_| LossKind::MeanSquared, layer_loss)
 }
 
-fn template(values: StageValues, losses: &[LossKind], weights: &[f64]) -> Option<BlockTemplate> {
+fn template(values: StageValues, losses: &[LossKind], weights: &[Ramp]) -> Option<BlockTemplate> {
     let mut terms = losses.iter().zip(weights).map(|(&loss, &weight)| Term { loss, weight });
     Some(BlockTemplate {
         attention: terms.next()?,
@@ -243,7 +258,9 @@ fn template(values: StageValues, losses: &[LossKind], weights: &[f64]) -> Option
 
 /// Reports lists that mean nothing for a loss on logits.
 pub(super) fn refuse_layer_lists(lists: &StageLists<'_>) {
-    for list in [&lists.normalize, &lists.heads, &lists.reduction].into_iter().flatten() {
+    for list in
+        [&lists.normalize, &lists.heads, &lists.reduction, &lists.relation_heads].into_iter().flatten()
+    {
         let key = list.path.rsplit('.').next().unwrap_or_default().to_owned();
         list.problem(Problem::Unavailable {
             name: key,

@@ -7,7 +7,8 @@ use std::time::Instant;
 
 use autodistillation_distillation::event::{Event, StageReport};
 use autodistillation_distillation::{
-    Course, LayerPath, Matchers, OptimizerConfig, Scheduler, Seeds, StageKind, Teacher, TrainingSettings,
+    Course, Ensemble, LayerPath, LayerSimilarity, Matchers, OptimizerConfig, Scheduler, Seeds, StageKind,
+    Teacher, TrainingSettings,
 };
 use autodistillation_models::{
     Arithmetic, ProblemType, TeacherStates, Transformer, TransformerConfig, student_config,
@@ -39,7 +40,7 @@ const FULL_RATE_WIDTH: usize = 128;
 #[derive(Debug)]
 pub struct BuiltInExperiment {
     pub(super) plan: Plan,
-    pub(super) teacher: Teacher<Transformer>,
+    pub(super) teacher: Teacher<Ensemble<Transformer>>,
     pub(super) teacher_config: TransformerConfig,
     pub(super) materials: Materials,
     pub(super) device: Device,
@@ -48,6 +49,8 @@ pub struct BuiltInExperiment {
     pub(super) latencies: Option<Arc<LatencyProfile>>,
     pub(super) observed: Mutex<BTreeMap<Vec<usize>, Arc<TeacherStates>>>,
     pub(super) teacher_quality: OnceLock<Metrics>,
+    /// How similar the teacher's layers are, once it was asked for.
+    pub(super) similarity: OnceLock<LayerSimilarity>,
     notes: Arc<Notes>,
 }
 
@@ -78,8 +81,8 @@ impl BuiltInExperiment {
     pub fn new(plan: Plan, mut materials: Materials, device: Device, cache: Option<&CacheSettings>) -> Self {
         let teacher_config = materials.teacher.config().clone();
         let arithmetic = plan.training.arithmetic().unwrap_or(Arithmetic::F32);
-        let asked = materials.teacher.clone().compute_in(arithmetic);
-        let (teacher, notes) = teacher_cache::teacher(&asked, &materials.sets, cache);
+        let (teacher, notes) =
+            teacher_cache::teacher(&materials.teachers(arithmetic), &materials.sets, cache);
         let (teaching, observed) = (Teaching::default(), Mutex::default());
         let regression = task(&teacher_config) == ProblemType::Regression;
         if regression && plan.scheduler != plan.scheduler.on_single_values(&LayerPath::new("classifier")) {
@@ -89,7 +92,7 @@ impl BuiltInExperiment {
             );
         }
         let latencies = None;
-        let teacher_quality = OnceLock::new();
+        let (teacher_quality, similarity) = (OnceLock::new(), OnceLock::new());
         let experiment = Self {
             plan,
             teacher,
@@ -100,6 +103,7 @@ impl BuiltInExperiment {
             latencies,
             observed,
             teacher_quality,
+            similarity,
             notes,
         };
         experiment.with_note_on_rates()
@@ -167,7 +171,8 @@ impl BuiltInExperiment {
 
     /// The stages of the student of `config`.
     pub fn scheduler(&self, config: &TransformerConfig) -> Scheduler {
-        let scheduler = self.plan.scheduler_for(&layers(config), &layers(&self.teacher_config));
+        let stacks = (layers(config), layers(&self.teacher_config));
+        let scheduler = self.plan.scheduler_along(&stacks.0, &stacks.1, self.similarity());
         let scheduler = match task(config) {
             ProblemType::Regression => scheduler.on_single_values(&LayerPath::new("classifier")),
             _ => scheduler,
@@ -242,7 +247,7 @@ impl BuiltInExperiment {
         settings: &'a TrainingSettings,
         trial_seed: u64,
         listener: &'a dyn autodistillation_distillation::Listener,
-    ) -> Course<'a, Transformer> {
+    ) -> Course<'a, Ensemble<Transformer>> {
         let Sets { training, validation, .. } = &self.materials.sets;
         let seeds = Seeds { order: self.plan.seed, trial: trial_seed };
         Course { teacher: &self.teacher, training, validation, settings, seeds, listener }

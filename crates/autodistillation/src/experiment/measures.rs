@@ -1,9 +1,10 @@
 //! What the built-in experiment measures, and what it knows before it does.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use autodistillation_distillation::{ExampleSet, evaluate};
-use autodistillation_models::{Transformer, TransformerConfig, cost, student_config};
+use autodistillation_models::{Arithmetic, Transformer, TransformerConfig, cost, student_config};
 use autodistillation_search::{Architecture, FeasibleSpace, KnownGoals, Metrics};
 
 use crate::experiment::TrialContext;
@@ -60,24 +61,35 @@ impl BuiltInExperiment {
             examples: all.examples.iter().take(TRIED_EXAMPLES).cloned().collect(),
             padding_id: all.padding_id,
         };
-        match evaluate(&materials.teacher, &few, plan.batch_size)?.loss {
-            Some(loss) if !loss.is_finite() => {
-                Err(crate::Error::BrokenTeacher { path: materials.teacher_folder.clone(), loss })
+        let others = materials.further_teachers.iter().map(|other| (&other.network, &other.folder));
+        for (teacher, folder) in [(&materials.teacher, &materials.teacher_folder)].into_iter().chain(others) {
+            match evaluate(teacher, &few, plan.batch_size)?.loss {
+                Some(loss) if !loss.is_finite() => {
+                    return Err(crate::Error::BrokenTeacher { path: folder.clone(), loss });
+                }
+                _ => {}
             }
-            _ => Ok(()),
         }
+        Ok(())
     }
 
-    /// Every metric of the teacher.
+    /// Every metric of the teacher; several have the quality of their mean, and latencies and costs that add up.
     ///
     /// # Errors
     ///
     /// As [`measure`](Self::measure).
     pub fn teacher_metrics(&self) -> Result<Metrics, crate::Error> {
         let mut metrics = self.teacher_quality()?;
-        let (teacher, plan) = (&self.materials.teacher, &self.plan.evaluation);
-        metrics.extend(measurement::latency_metrics(self.latency(teacher, None)?));
-        metrics.extend(measurement::costs(teacher.config(), plan.latency.length));
+        let length = self.plan.evaluation.latency.length;
+        let mut sums: BTreeMap<&str, f64> = BTreeMap::new();
+        let teachers = self.materials.teachers(Arithmetic::F32);
+        for teacher in teachers.networks() {
+            let latency = measurement::latency_metrics(self.latency(teacher, None)?);
+            for (name, value) in latency.into_iter().chain(measurement::costs(teacher.config(), length)) {
+                *sums.entry(name).or_default() += value;
+            }
+        }
+        metrics.extend(sums);
         Ok(metrics)
     }
 
@@ -86,8 +98,8 @@ impl BuiltInExperiment {
         if let Some(known) = self.teacher_quality.get() {
             return Ok(known.clone());
         }
-        let metrics =
-            measurement::quality(&self.materials.teacher, &self.materials.sets, &self.plan.evaluation)?;
+        let teachers = self.materials.teachers(Arithmetic::F32);
+        let metrics = measurement::quality(&teachers, &self.materials.sets, &self.plan.evaluation)?;
         Ok(self.teacher_quality.get_or_init(|| metrics).clone())
     }
 

@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, PoisonError};
 
-use autodistillation_distillation::{Batch, CriterionConfig, LayerPath, Order, Stage, StageKind};
+use autodistillation_distillation::{Batch, LayerPath, Order, Stage, StageKind};
 use autodistillation_models::inherit::{InheritancePlan, Inherited, inherit};
 use autodistillation_models::{
     Refits, TeacherStates, Trained, Transformer, TransformerConfig, can_project, project,
@@ -81,11 +81,7 @@ impl BuiltInExperiment {
         let mut counterparts = InheritancePlan::evenly_spaced(config, &self.teacher_config).layers;
         let (students, teachers) = (layers(config), layers(&self.teacher_config));
         let scheduler = self.scheduler(config);
-        let mappings = scheduler.stages().iter().flat_map(|stage| match &stage.criterion {
-            CriterionConfig::IntermediateLayers { mappings, .. } => mappings.as_slice(),
-            CriterionConfig::KnowledgeDistillation { .. } => &[],
-        });
-        for mapping in mappings {
+        for mapping in scheduler.stages().iter().flat_map(|stage| stage.criterion.mappings()) {
             let pair = (output_of(&students, &mapping.student), output_of(&teachers, &mapping.teacher));
             if let (Some(own), Some(theirs)) = pair {
                 counterparts[own] = theirs;
@@ -105,14 +101,15 @@ impl BuiltInExperiment {
             return Ok(Arc::clone(states));
         }
         let batches = self.sample(layers.len());
-        let states = TeacherStates::observe(&self.teacher.network(), batches, layers.clone(), threads)?;
+        let states =
+            TeacherStates::observe(self.teacher.network().first(), batches, layers.clone(), threads)?;
         let states = Arc::new(states);
         observed.insert(layers, Arc::clone(&states));
         Ok(states)
     }
 
     /// Random training batches whose states fit into memory.
-    fn sample(&self, layers: usize) -> Vec<Batch> {
+    pub(super) fn sample(&self, layers: usize) -> Vec<Batch> {
         let set = &self.materials.sets.training;
         let per_token = self.teacher_config.hidden_size * (2 * layers + 1);
         let longest = set.examples.iter().map(|example| example.ids.len()).max().unwrap_or(1).max(1);
@@ -163,15 +160,16 @@ fn flash_layers(stage: &Stage, stack: &LayerStack) -> Option<(usize, usize)> {
 
 #[cfg(test)]
 mod tests {
-    use autodistillation_distillation::{Block, LossKind};
+    use autodistillation_distillation::{Block, CriterionConfig, LogitScale, LossKind};
 
     use super::*;
 
     fn stage(kind: StageKind, modules: &[&str]) -> Stage {
         let criterion = CriterionConfig::KnowledgeDistillation {
-            temperature: 1.0,
+            temperature: 1.0.into(),
             losses: [LossKind::CrossEntropy, LossKind::KullbackLeibler],
-            weights: [0.5, 0.5],
+            weights: [0.5.into(); 2],
+            logits: LogitScale::Plain,
         };
         let block = Block::new(modules.iter().copied());
         Stage { kind, block, criterion, steps: 1, learning_rate: 1e-3 }

@@ -111,12 +111,13 @@ fn time_shares(records: &[TrialRecord]) -> Vec<TimeShare> {
 }
 
 fn teacher_summary(experiment: &BuiltInExperiment, metrics: Metrics) -> Teacher {
-    let folder = &experiment.materials().teacher_folder;
+    let materials = experiment.materials();
+    let others = materials.further_teachers.iter().map(|other| &other.folder);
+    let names = [&materials.teacher_folder].into_iter().chain(others).filter_map(|folder| folder.file_name());
+    let names: Vec<String> = names.map(|name| name.to_string_lossy().into_owned()).collect();
     let config = experiment.materials().teacher.config();
     Teacher {
-        name: folder
-            .file_name()
-            .map_or_else(|| "teacher".to_owned(), |name| name.to_string_lossy().into_owned()),
+        name: if names.is_empty() { "teacher".to_owned() } else { names.join(" + ") },
         architecture: sizes(config),
         measured: measured(&metrics),
         ..Teacher::default()

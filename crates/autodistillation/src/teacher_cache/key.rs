@@ -1,6 +1,6 @@
 //! What the outputs of a cache folder depend on, as a hash.
 
-use autodistillation_distillation::{ExampleSet, Network};
+use autodistillation_distillation::{Ensemble, ExampleSet, Network};
 use autodistillation_models::{Arithmetic, Transformer};
 use burn::module::{Module, ModuleVisitor, Param};
 use burn::tensor::Tensor;
@@ -19,20 +19,12 @@ fn precision(teacher: &Transformer) -> &'static str {
 pub(super) struct TeacherHash(blake3::Hasher);
 
 impl TeacherHash {
-    pub(super) fn of(teacher: &Transformer) -> Self {
+    /// Of all networks of an ensemble, in their order: another one beside it is another teacher.
+    pub(super) fn of(teacher: &Ensemble<Transformer>) -> Self {
         let mut hasher = blake3::Hasher::new();
-        for part in [
-            FORMAT,
-            env!("CARGO_PKG_VERSION"),
-            precision(teacher),
-            std::env::consts::ARCH,
-            instruction_set(),
-            &format!("{:?}", teacher.device()),
-            &teacher.config().to_json().to_string(),
-        ] {
-            add(&mut hasher, part.as_bytes());
+        for network in teacher.networks() {
+            add_network(&mut hasher, network);
         }
-        teacher.visit(&mut Weights { path: Vec::new(), hasher: &mut hasher });
         Self(hasher)
     }
 
@@ -46,6 +38,21 @@ impl TeacherHash {
         }
         hasher.finalize().to_hex()[..32].to_owned()
     }
+}
+
+fn add_network(hasher: &mut blake3::Hasher, network: &Transformer) {
+    for part in [
+        FORMAT,
+        env!("CARGO_PKG_VERSION"),
+        precision(network),
+        std::env::consts::ARCH,
+        instruction_set(),
+        &format!("{:?}", network.device()),
+        &network.config().to_json().to_string(),
+    ] {
+        add(hasher, part.as_bytes());
+    }
+    network.visit(&mut Weights { path: Vec::new(), hasher });
 }
 
 /// Adds a part with its length, so that no two lists of parts look alike.

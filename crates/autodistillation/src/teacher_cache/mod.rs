@@ -26,7 +26,7 @@ mod tests;
 
 use std::sync::Arc;
 
-use autodistillation_distillation::{ExampleSet, MemoryStore, Network, Stores, Teacher};
+use autodistillation_distillation::{Ensemble, ExampleSet, MemoryStore, Network, Stores, Teacher};
 use autodistillation_models::Transformer;
 
 pub use demand::Demand;
@@ -46,13 +46,13 @@ const TRAINING_MEMORY: usize = 4 << 30;
 /// The same for the validation set.
 const VALIDATION_MEMORY: usize = 1 << 29;
 
-/// The teacher, with its outputs on `sets` kept on disk as `settings` say and in memory beyond that. What goes wrong
+/// The teacher or teachers, with their outputs on `sets` kept on disk as `settings` say and in memory beyond that. What goes wrong
 /// with the disk is a note, and no reason to stop.
 pub fn teacher(
-    network: &Transformer,
+    network: &Ensemble<Transformer>,
     sets: &Sets,
     settings: Option<&CacheSettings>,
-) -> (Teacher<Transformer>, Arc<Notes>) {
+) -> (Teacher<Ensemble<Transformer>>, Arc<Notes>) {
     let notes = Arc::new(Notes::default());
     let cache = settings.and_then(|settings| Cache::open(settings, network, &notes));
     let stores = |set: &ExampleSet, memory: usize| -> Stores {
@@ -70,7 +70,7 @@ pub fn teacher(
 
 /// The disk cache of one teacher.
 struct Cache<'a> {
-    teacher: &'a Transformer,
+    teacher: &'a Ensemble<Transformer>,
     hash: TeacherHash,
     budget: Arc<Budget>,
     notes: Arc<Notes>,
@@ -78,7 +78,11 @@ struct Cache<'a> {
 
 impl<'a> Cache<'a> {
     /// `None` when there is no room at all.
-    fn open(settings: &CacheSettings, teacher: &'a Transformer, notes: &Arc<Notes>) -> Option<Self> {
+    fn open(
+        settings: &CacheSettings,
+        teacher: &'a Ensemble<Transformer>,
+        notes: &Arc<Notes>,
+    ) -> Option<Self> {
         let limit = settings.limit().filter(|limit| *limit > 0)?;
         let budget = Arc::new(Budget::new(settings.outputs_folder(), limit));
         Some(Self { teacher, hash: TeacherHash::of(teacher), budget, notes: Arc::clone(notes) })

@@ -13,7 +13,11 @@ use serde_json::json;
 use super::*;
 
 /// Widths that no vector register divides, so that a kernel's remainder is at work.
-fn network(seed: u64) -> Transformer {
+fn network(seed: u64) -> Ensemble<Transformer> {
+    Ensemble::new(alone(seed), Vec::new())
+}
+
+fn alone(seed: u64) -> Transformer {
     let json = json!({
         "architectures": ["BertForSequenceClassification"], "model_type": "bert", "hidden_size": 21,
         "num_hidden_layers": 2, "num_attention_heads": 3, "intermediate_size": 37, "vocab_size": 60,
@@ -71,7 +75,7 @@ struct Said {
 }
 
 /// Prepares all rows and reads them back in padded batches.
-fn ask(teacher: &Teacher<Transformer>, sets: &Sets) -> Said {
+fn ask(teacher: &Teacher<Ensemble<Transformer>>, sets: &Sets) -> Said {
     let mut tell = |_| ControlFlow::Continue(());
     let mut said = Said { bits: Vec::new(), computed: false };
     for (part, set) in [(Part::Training, &sets.training), (Part::Validation, &sets.validation)] {
@@ -327,4 +331,22 @@ fn processes_fill_the_same_cache_at_the_same_time() {
     }
     let (said, notes) = ask_with(folder.path());
     assert_eq!((said.bits, said.computed, notes), (expected(), false, vec![]));
+}
+
+#[test]
+fn teachers_side_by_side_have_answers_of_their_own_kept_under_a_key_of_their_own() {
+    let folder = tempfile::tempdir().unwrap();
+    let (sets, settings) = (sets(), settings(folder.path()));
+    let said = |network: &Ensemble<Transformer>| {
+        let (teacher, _) = teacher(network, &sets, Some(&settings));
+        ask(&teacher, &sets)
+    };
+    let both = Ensemble::new(alone(1), vec![alone(2)]);
+    let (first, second, together) = (said(&network(1)), said(&network(2)), said(&both));
+    assert!(together.computed, "what the first said alone is another question");
+    assert!(!said(&both).computed);
+    let outputs = folder.path().join("teacher-outputs");
+    assert_eq!(fs::read_dir(outputs).unwrap().count(), 6, "three teachers on two sets");
+    assert_ne!(together.bits, first.bits);
+    assert_eq!(together.bits.len(), second.bits.len());
 }

@@ -315,12 +315,21 @@ fn criteria_are_checked() {
         |criterion: &str| problem(&format!("distillation: {{train: {{criterion: {criterion}}}}}{rest}"));
     assert!(shown("{KnowledgeDistilationLoss: {}}").ends_with("did you mean `KnowledgeDistillationLoss`?"));
     assert!(
-        shown("SelfKnowledgeDistillationLoss").contains("is not available in this version: use Intermediate")
+        shown("SelfKnowledgeDistillationLoss").contains("with its `layer_mappings_for_knowledge_transfer`")
+    );
+    let uneven = "{SelfKnowledgeDistillationLoss: {layer_mappings: [[[a, b]], [[c, d]]], loss_types: [KL]}}";
+    assert!(shown(uneven).ends_with("1 given for 2 mapping groups: give one per mapping group"));
+    assert!(
+        shown("{SelfKnowledgeDistillationLoss: {temperature: 2}}")
+            .contains("missing key `layer_mappings_for_knowledge_transfer`")
     );
     assert!(
         shown("{KnowledgeDistillationLoss: {loss_weights: [0.5, 0.6]}}").contains("the weights sum to 1.1")
     );
-    assert!(shown("{KnowledgeDistillationLoss: {loss_types: [CE, L1]}}").ends_with("use one of CE, KL, MSE"));
+    assert!(
+        shown("{KnowledgeDistillationLoss: {loss_types: [CE, L1]}}")
+            .ends_with("use one of CE, KL, MSE, RKL, JSD")
+    );
     assert!(shown("{KnowledgeDistillationLoss: {temperature: -1}}").ends_with("must be above 0, found `-1`"));
     assert!(
         shown("{IntermediateLayersKnowledgeDistillationLoss: {loss_types: [KL]}}")

@@ -5,7 +5,8 @@ use std::path::Path;
 use autodistillation::Plan;
 use autodistillation::config::{DistillationConfig, LayerStack, SearchConfig, starter};
 use autodistillation::distillation::{
-    CriterionConfig, HeadMatching, LossKind, Normalize, OptimizerConfig, OriginLoss, Stage, StageKind,
+    CriterionConfig, HeadMatching, LogitScale, LossKind, Normalize, OptimizerConfig, OriginLoss, Stage,
+    StageKind,
 };
 use autodistillation::plan::{Framework, Pruning, TeacherPlan};
 use autodistillation::search::{Algorithm, Goal};
@@ -31,7 +32,7 @@ fn mappings(stage: &Stage) -> Vec<String> {
 fn origin_loss(stage: &Stage) -> OriginLoss {
     match stage.criterion {
         CriterionConfig::IntermediateLayers { origin_loss, .. } => origin_loss,
-        CriterionConfig::KnowledgeDistillation { .. } => panic!("a criterion on layers"),
+        _ => panic!("a criterion on layers"),
     }
 }
 
@@ -67,9 +68,10 @@ fn the_logits_criterion_has_a_temperature_and_two_losses() {
     let config = distillation_fixture("tensorflow_distillation.yaml");
     let [stage] = config.scheduler.stages() else { panic!("one stage") };
     let expected = CriterionConfig::KnowledgeDistillation {
-        temperature: 1.0,
+        temperature: 1.0.into(),
         losses: [LossKind::CrossEntropy; 2],
-        weights: [0.5, 0.5],
+        weights: [0.5.into(); 2],
+        logits: LogitScale::Plain,
     };
     assert_eq!(stage.criterion, expected);
 }
@@ -131,7 +133,8 @@ fn the_trainers_dictionaries_have_a_stage_per_layer_and_a_regular_one() {
 fn the_tensorflow_search_compares_logits() {
     let config = search_fixture("tensorflow_auto_distillation.yaml");
     let [stage] = config.scheduler.stages() else { panic!("one stage") };
-    assert!(matches!(stage.criterion, CriterionConfig::KnowledgeDistillation { temperature: 1.0, .. }));
+    let CriterionConfig::KnowledgeDistillation { temperature, .. } = stage.criterion else { panic!() };
+    assert_eq!(temperature, 1.0);
     assert_eq!(
         (stage.kind, stage.steps, stage.block.modules()),
         (StageKind::Flash, 5000, &[String::new()][..])

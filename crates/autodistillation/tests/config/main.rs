@@ -4,6 +4,7 @@
 mod errors;
 mod examples;
 mod laws;
+mod losses;
 mod sections;
 
 use std::path::{Path, PathBuf};

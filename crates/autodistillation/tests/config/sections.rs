@@ -2,8 +2,8 @@
 
 use autodistillation::config::LayerStack;
 use autodistillation::distillation::{
-    Block, CriterionConfig, Decay, HeadMatching, LossKind, MatchingOptions, Normalize, OptimizerConfig,
-    OriginLoss, Reduction, Stage, StageKind,
+    Block, CriterionConfig, Decay, HeadMatching, LogitScale, LossKind, MatchingOptions, Normalize,
+    OptimizerConfig, OriginLoss, Reduction, Stage, StageKind,
 };
 use autodistillation::plan::{DataSource, EarlyStopPlan, Initialize, Plan, SearchPlan, TrainingPlan};
 use autodistillation::search::{Choice, Goal};
@@ -22,7 +22,7 @@ fn stages(flash_and_regular: &str) -> Vec<Stage> {
 fn options(stage: &Stage) -> MatchingOptions {
     match &stage.criterion {
         CriterionConfig::IntermediateLayers { options, .. } => *options,
-        CriterionConfig::KnowledgeDistillation { .. } => panic!("a criterion on layers"),
+        _ => panic!("a criterion on layers"),
     }
 }
 
@@ -89,7 +89,7 @@ fn a_single_value_counts_for_every_stage() {
     );
     let second = options(&both[1]);
     assert_eq!((second.heads, second.normalize), (HeadMatching::Matcher, Normalize::None));
-    assert_eq!((second.reduction, second.temperature), (Reduction::ElementMean, 3.0));
+    assert_eq!((second.reduction, second.temperature), (Reduction::ElementMean, 3.0.into()));
     assert_eq!(options(&both[0]).reduction, Reduction::RowMean);
 }
 
@@ -117,8 +117,8 @@ fn automatic_mappings_take_one_value_for_all_blocks_or_one_for_each() {
     assert_eq!(
         terms,
         [
-            ("bert.encoder.layer.5.attention.self", LossKind::KullbackLeibler, 0.3),
-            ("bert.encoder.layer.5.output", LossKind::MeanAbsolute, 0.7)
+            ("bert.encoder.layer.5.attention.self", LossKind::KullbackLeibler, 0.3.into()),
+            ("bert.encoder.layer.5.output", LossKind::MeanAbsolute, 0.7.into())
         ]
     );
     assert_eq!(stages.stages()[0].block, Block::everything());
@@ -144,9 +144,10 @@ fn two_losses_on_logits_need_no_layers_in_any_framework() {
     let regular =
         stages("regular_distillation: {loss_types: [CE, KL], loss_weights: [0, 1], temperature: 2}");
     let expected = CriterionConfig::KnowledgeDistillation {
-        temperature: 2.0,
+        temperature: 2.0.into(),
         losses: [LossKind::CrossEntropy, LossKind::KullbackLeibler],
-        weights: [0.0, 1.0],
+        weights: [0.0.into(), 1.0.into()],
+        logits: LogitScale::Plain,
     };
     assert_eq!(regular[0].criterion, expected);
 }

@@ -33,6 +33,9 @@ fn explain(report: &CheckReport) -> Result<String> {
     for (position, stage) in report.stages.iter().enumerate() {
         explain_stage(&mut text, (position, stage))?;
     }
+    if let Some(choice) = &report.layer_choice {
+        writeln!(text, "  {choice}")?;
+    }
     for (title, lines) in [("Inherited from the teacher", &report.inherited), ("Notes", &report.notes)] {
         if !lines.is_empty() {
             writeln!(text, "\n{title}\n  {}", lines.join("\n  "))?;

@@ -6,13 +6,14 @@ use burn::tensor::Device;
 
 use crate::comparison::{Aligned, Alignment, align, unmatched_rows};
 use crate::criterion::{
-    Criterion, Explained, Forwards, LossTerm, LossTerms, Pass, feature, logits, task_loss,
+    Criterion, Explained, Forwards, LossTerm, LossTerms, Pass, feature, logits, require_classes, task_loss,
 };
-use crate::loss::{between, variance};
+use crate::divergence::standardized;
+use crate::loss::{between, error_scale, variance};
 use crate::matcher::{FeatureMatcher, Matchers, RidgeFit};
 use crate::{
-    Error, LayerMapping, LayerOutput, LayerPath, LossKind, MatchingOptions, Network, Normalize, OriginLoss,
-    Shape, Taps,
+    Error, Feature, LayerMapping, LayerOutput, LayerPath, LogitScale, LossKind, MatchingOptions, Network,
+    Normalize, OriginLoss, Shape, Taps, relation,
 };
 
 /// Keeps a relative error finite when the teacher's feature is constant.
@@ -21,7 +22,8 @@ const VARIANCE_FLOOR: f64 = 1e-8;
 /// Σ wᵢ · Lᵢ(matcherᵢ(student feature), teacher feature), with the student's own loss on request.
 ///
 /// Features of equal shape are compared as they are; with one differing dimension (width, or the heads of
-/// attention maps) a trained [`FeatureMatcher`] joins them; anything else is an error. Padding never counts.
+/// attention maps) a trained [`FeatureMatcher`] joins them; anything else is an error. [`LossKind::Relation`] compares
+/// sequences of any two widths without one. Padding never counts.
 #[derive(Debug)]
 pub struct IntermediateLayersKnowledgeDistillationLoss {
     /// The pairs with their losses and weights.
@@ -44,7 +46,8 @@ impl IntermediateLayersKnowledgeDistillationLoss {
     /// # Errors
     ///
     /// [`Error::UnknownLayer`] for a path one of the networks lacks, [`Error::Incomparable`] for features of
-    /// different kinds.
+    /// different kinds, [`Error::Unrelated`], [`Error::RelationHeads`] and [`Error::TooFewClasses`] for losses that
+    /// these features cannot have.
     pub fn new<S: Network, T: Network>(
         (student, teacher): (&S, &T),
         mappings: &[LayerMapping],
@@ -64,8 +67,11 @@ impl IntermediateLayersKnowledgeDistillationLoss {
                 shape_of("student", &student.layers(), &mapping.student)?,
                 shape_of("teacher", &teacher.layers(), &mapping.teacher)?,
             );
-            let alignment = Alignment::between(shapes.0, shapes.1, &mapping, options.heads)?;
-            if mapping.weight == 0.0 {
+            let alignment = Alignment::between(shapes.0, shapes.1, &mapping, &options)?;
+            if mapping.loss.is_divergence() {
+                require_classes(options.logits, shapes.1, &mapping.teacher)?;
+            }
+            if mapping.weight.is_zero() {
                 continue; // Checked, but neither computed nor matched.
             }
             if let Some((from, to)) = alignment.matcher_widths() {
@@ -115,24 +121,39 @@ impl IntermediateLayersKnowledgeDistillationLoss {
     fn aligned(&self, mapping: &LayerMapping, forwards: Forwards<'_>) -> Result<Aligned, Error> {
         let features =
             (feature(forwards.student, &mapping.student)?, feature(forwards.teacher, &mapping.teacher)?);
-        align(features, self.feature_matchers.get(&key(mapping)), forwards.batch, &self.options)
-            .ok_or_else(|| Error::MissingFeature { path: mapping.student.clone() })
+        let reading = (forwards.batch, &self.options);
+        let aligned = match (mapping.loss, features) {
+            (LossKind::Relation, (Feature::Sequence(student), Feature::Sequence(teacher))) => {
+                let widths = (student.dims()[2], teacher.dims()[2]);
+                let heads = relation::heads_of(widths, mapping, &self.options)?;
+                relation::align(features, heads, reading)
+            }
+            _ => align(features, self.feature_matchers.get(&key(mapping)), reading, forwards.progress),
+        };
+        let aligned = aligned.ok_or_else(|| Error::MissingFeature { path: mapping.student.clone() })?;
+        Ok(match (self.options.logits, features.0) {
+            (LogitScale::Standardized, Feature::Vectors(_)) if mapping.loss.is_divergence() => Aligned {
+                student: standardized(aligned.student),
+                teacher: standardized(aligned.teacher),
+                ..aligned
+            },
+            _ => aligned,
+        })
     }
 
     fn term(&self, mapping: &LayerMapping, forwards: Forwards<'_>) -> Result<LossTerm, Error> {
         let Aligned { student, teacher, comparison } = self.aligned(mapping, forwards)?;
-        let scale = match (mapping.loss, self.options.normalize) {
-            (LossKind::MeanSquared, Normalize::TeacherVariance) => {
-                Some(variance(teacher.clone(), &comparison.rows))
-            }
-            _ => None,
+        let scale = match self.options.normalize {
+            Normalize::TeacherVariance => error_scale(mapping.loss, teacher.clone(), &comparison.rows),
+            Normalize::None => None,
         };
         let value = between(mapping.loss, student, teacher, &comparison);
         let value = match scale {
             Some(scale) => value / (scale + VARIANCE_FLOOR),
             None => value,
         };
-        Ok(LossTerm { name: describe(mapping), weight: mapping.weight, value })
+        let weight = mapping.weight.at(forwards.progress);
+        Ok(LossTerm { name: describe(mapping), weight, value })
     }
 
     fn explain(&self, mapping: &LayerMapping, forwards: Forwards<'_>) -> Option<Explained> {
@@ -142,9 +163,9 @@ impl IntermediateLayersKnowledgeDistillationLoss {
         let total = number(variance(teacher.clone(), &comparison.rows)).max(VARIANCE_FLOOR);
         let error = number(between(LossKind::MeanSquared, student, teacher, &comparison));
         let raw = match feature(forwards.student, &mapping.student).ok()? {
-            crate::Feature::Sequence(tensor) => tensor.clone().without_autodiff().flatten(0, 1),
-            crate::Feature::Vectors(tensor) => tensor.clone().without_autodiff(),
-            crate::Feature::Attention(_) => return None,
+            Feature::Sequence(tensor) => tensor.clone().without_autodiff().flatten(0, 1),
+            Feature::Vectors(tensor) => tensor.clone().without_autodiff(),
+            Feature::Attention(_) => return None,
         };
         let [_, width] = raw.dims();
         let rows =
@@ -219,13 +240,7 @@ pub(crate) fn key(mapping: &LayerMapping) -> String {
 }
 
 fn describe(mapping: &LayerMapping) -> String {
-    let loss = match mapping.loss {
-        LossKind::MeanSquared => "MSE",
-        LossKind::MeanAbsolute => "L1",
-        LossKind::KullbackLeibler => "KL",
-        LossKind::CrossEntropy => "CE",
-    };
-    format!("{} ({loss})", key(mapping))
+    format!("{} ({})", key(mapping), mapping.loss.name())
 }
 
 /// The shape at `path`, or the error that says what the network has instead.

@@ -1,25 +1,28 @@
 //! `KnowledgeDistillationLoss`: the student's logits against the labels and against the teacher's logits.
 
 use crate::criterion::{Criterion, Forwards, LossTerm, LossTerms, logits, task_loss};
+use crate::divergence::standardized;
 use crate::loss::{Comparison, Rows, Scale, between};
-use crate::{Error, LayerPath, LossKind, Reduction, Taps, Targets};
+use crate::{Error, LayerPath, LogitScale, LossKind, Ramp, Reduction, Taps, Targets};
 use burn::tensor::Tensor;
 
 /// L = w₀ · L(student, targets) + w₁ · T² · D(student / T, teacher / T) (Hinton et al. 2015).
 ///
-/// D is a soft cross entropy, a KL divergence (both: sum over classes, mean over the batch) or a mean squared
-/// error on the softened logits (so that T² cancels). A term of weight 0 is skipped; without the teacher's
-/// term the teacher is not run.
+/// D is a soft cross entropy or a divergence (KL, reverse KL, Jensen–Shannon: sum over classes, mean over the batch) or a
+/// mean squared error on the softened logits (so that T² cancels). Temperature and weights may change over the stage. A
+/// term that weighs 0 throughout is skipped; without the teacher's term the teacher is not run.
 #[derive(Clone, Debug)]
 pub struct KnowledgeDistillationLoss {
     student: LayerPath,
     teacher: LayerPath,
     /// Softens both sides' logits.
-    pub temperature: f64,
+    pub temperature: Ramp,
     /// Loss of [student–targets, teacher–student].
     pub loss_types: [LossKind; 2],
     /// Weight of [student–targets, teacher–student]; they sum to 1.
-    pub loss_weights: [f64; 2],
+    pub loss_weights: [Ramp; 2],
+    /// What a divergence does to both sides' logits before the temperature.
+    pub logits: LogitScale,
     student_taps: Taps,
     teacher_taps: Taps,
 }
@@ -30,21 +33,23 @@ impl KnowledgeDistillationLoss {
     /// # Errors
     ///
     /// [`Error::Temperature`] unless `temperature` is positive.
-    pub fn new((student, teacher): (LayerPath, LayerPath), temperature: f64) -> Result<Self, Error> {
-        if !(temperature > 0.0 && temperature.is_finite()) {
+    pub fn new(
+        (student, teacher): (LayerPath, LayerPath),
+        temperature: impl Into<Ramp>,
+    ) -> Result<Self, Error> {
+        let temperature = temperature.into();
+        if !temperature.keeps(|value| value > 0.0 && value.is_finite()) {
             return Err(Error::Temperature { temperature });
         }
-        let student_taps = Taps::new([student.clone()]);
-        let teacher_taps = Taps::new([teacher.clone()]);
-        let loss_types = [LossKind::CrossEntropy; 2];
         Ok(Self {
+            student_taps: Taps::new([student.clone()]),
+            teacher_taps: Taps::new([teacher.clone()]),
             student,
             teacher,
             temperature,
-            loss_types,
-            loss_weights: [0.5; 2],
-            student_taps,
-            teacher_taps,
+            loss_types: [LossKind::CrossEntropy; 2],
+            loss_weights: [0.5.into(); 2],
+            logits: LogitScale::default(),
         })
     }
 
@@ -55,27 +60,44 @@ impl KnowledgeDistillationLoss {
         self
     }
 
+    /// The same with logits that a divergence takes so.
+    #[must_use]
+    pub fn with_logits(mut self, logits: LogitScale) -> Self {
+        self.logits = logits;
+        self
+    }
+
     /// The same with other weights.
     ///
     /// # Errors
     ///
-    /// [`Error::Weights`] unless both are at least 0 and they sum to 1.
-    pub fn with_weights(mut self, loss_weights: [f64; 2]) -> Result<Self, Error> {
-        let sum: f64 = loss_weights.iter().sum();
-        if loss_weights.iter().any(|weight| *weight < 0.0) || (sum - 1.0).abs() > 1e-6 {
-            return Err(Error::Weights { weights: loss_weights });
+    /// [`Error::Weights`] unless both are at least 0 and they sum to 1, at both ends of the stage.
+    pub fn with_weights<W: Into<Ramp>>(mut self, loss_weights: [W; 2]) -> Result<Self, Error> {
+        let weights: [Ramp; 2] = loss_weights.map(Into::into);
+        let sums_to_one =
+            |progress| (weights.iter().map(|it| it.at(progress)).sum::<f64>() - 1.0).abs() <= 1e-6;
+        if !weights.iter().all(|weight| weight.keeps(|value| value >= 0.0))
+            || [0.0, 1.0].map(sums_to_one).contains(&false)
+        {
+            return Err(Error::Weights { weights });
         }
-        self.loss_weights = loss_weights;
-        if loss_weights[1] == 0.0 {
+        self.loss_weights = weights;
+        if weights[1].is_zero() {
             self.teacher_taps = Taps::default();
         }
         Ok(self)
     }
 
-    /// T² · D(student / T, teacher / T) for logits (batch, classes).
-    pub fn teacher_student_loss(&self, student: Tensor<2>, teacher: Tensor<2>) -> Tensor<1> {
+    /// T² · D(student / T, teacher / T) for logits (batch, classes) where the share `progress` of the stage is done.
+    pub fn teacher_student_loss(&self, student: Tensor<2>, teacher: Tensor<2>, progress: f64) -> Tensor<1> {
         let [batch, classes] = student.dims();
-        let scale = Scale::Scores { temperature: self.temperature };
+        let (student, teacher) = match self.logits {
+            LogitScale::Standardized if self.loss_types[1].is_divergence() => {
+                (standardized(student), standardized(teacher))
+            }
+            _ => (student, teacher),
+        };
+        let scale = Scale::Scores { temperature: self.temperature.at(progress) };
         let rows = Rows { mask: None, real_rows: batch as f64, real_elements: (batch * classes) as f64 };
         let reduction = Reduction::RowMean;
         let terms = Comparison { rows, student: scale, teacher: scale, reduction, keys: None };
@@ -110,22 +132,19 @@ impl Criterion for KnowledgeDistillationLoss {
 
     fn terms(&self, forwards: Forwards<'_>) -> Result<LossTerms, Error> {
         let student = logits(forwards.student, &self.student)?;
+        let [of_labels, of_teacher] = self.loss_weights;
         let mut terms = LossTerms::default();
-        if self.loss_weights[0] != 0.0 {
+        let mut add = |name: &str, weight: Ramp, value| {
+            terms.terms.push(LossTerm { name: name.to_owned(), weight: weight.at(forwards.progress), value });
+        };
+        if !of_labels.is_zero() {
             let value = self.student_targets_loss(student.clone(), &forwards.batch.targets)?;
-            terms.terms.push(LossTerm {
-                name: "student–targets".into(),
-                weight: self.loss_weights[0],
-                value,
-            });
+            add("student–targets", of_labels, value);
         }
-        if self.loss_weights[1] != 0.0 {
-            let value = self.teacher_student_loss(student, logits(forwards.teacher, &self.teacher)?);
-            terms.terms.push(LossTerm {
-                name: "teacher–student".into(),
-                weight: self.loss_weights[1],
-                value,
-            });
+        if !of_teacher.is_zero() {
+            let teacher = logits(forwards.teacher, &self.teacher)?;
+            let value = self.teacher_student_loss(student, teacher, forwards.progress);
+            add("teacher–student", of_teacher, value);
         }
         Ok(terms)
     }

@@ -8,7 +8,7 @@ use burn::module::{Module, Param};
 use burn::tensor::{Device, Tensor};
 
 use super::*;
-use crate::{Batch, Example, Feature, Features, Mode, Shape, Taps, Target};
+use crate::{Batch, Ensemble, Example, Feature, Features, Mode, Shape, Taps, Target};
 
 /// A network whose features can be worked out by hand; it counts its forward passes.
 #[derive(Module, Debug)]
@@ -28,8 +28,12 @@ impl Passes {
 }
 
 fn toy() -> (Toy, Passes) {
+    scaled(2.0)
+}
+
+fn scaled(by: f32) -> (Toy, Passes) {
     let passes = Passes::default();
-    let scale = Param::from_tensor(Tensor::from_floats([2.0], &Device::flex()));
+    let scale = Param::from_tensor(Tensor::from_floats([by], &Device::flex()));
     (Toy { scale, passes: passes.clone() }, passes)
 }
 
@@ -100,6 +104,20 @@ fn a_batch_is_put_together_from_its_examples_with_zeros_for_padding() {
             assert_eq!(numbers(&features, "maps"), [606., 0., 0., 0., 202., 204., 402., 404.]);
         }
     }
+}
+
+#[test]
+fn several_teachers_answer_with_the_mean_of_their_logits_and_the_layers_of_the_first() {
+    let set = set(&[&[1, 2], &[3]]);
+    let (first, passes) = toy();
+    let (second, others) = scaled(5.0);
+    let teacher = Teacher::new(Ensemble::new(first, vec![second]), 1 << 20);
+    let answers = teacher.answers(Part::Training, &set);
+    let batch = set.batch(&[1, 0], &Device::flex());
+    let features = answers.features(&batch, &taps(&["logits", "states"]));
+    assert_eq!(numbers(&features, "logits"), [10.5, 10.5], "3 · (2 + 5) / 2");
+    assert_eq!(numbers(&features, "states"), [6., 6., 0., 0., 2., 2., 4., 4.]);
+    assert_eq!((passes.count(), others.count()), (4, 2), "the second is asked about logits alone");
 }
 
 #[test]

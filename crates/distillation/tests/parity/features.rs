@@ -3,8 +3,8 @@
 use autodistillation_distillation::criterion::Forwards;
 use autodistillation_distillation::{
     Batch, Criterion, Feature, FeatureMatcher, Features, HeadMatching,
-    IntermediateLayersKnowledgeDistillationLoss, LayerMapping, LayerPath, LossKind, MatcherValues,
-    MatchingOptions, Normalize, OriginLoss, Reduction, Targets,
+    IntermediateLayersKnowledgeDistillationLoss, LayerMapping, LayerPath, LogitScale, LossKind,
+    MatcherValues, MatchingOptions, Normalize, OriginLoss, Reduction, Targets,
 };
 use burn::tensor::{Device, Gradients, Int, Tensor};
 
@@ -19,6 +19,16 @@ fn every_loss_between_every_kind_of_feature_agrees_with_pytorch() {
     let reference = Reference::read("features.safetensors");
     let cases = reference.cases("", "/gradient");
     assert_eq!(cases.len(), 7 * 7 + 4 * 3);
+    for case in cases {
+        agrees(&reference, case);
+    }
+}
+
+#[test]
+fn losses_beyond_the_origins_agree_with_pytorch() {
+    let reference = Reference::read("further_losses.safetensors");
+    let cases = reference.cases("", "/gradient");
+    assert_eq!(cases.len(), 7 * 8 + 4 * 2 + 2 * 3 + 4);
     for case in cases {
         agrees(&reference, case);
     }
@@ -72,24 +82,34 @@ fn weighted_terms_and_the_students_own_loss_add_up_as_in_pytorch() {
 }
 
 fn options(kind: &str, loss: &str, temperature: f64) -> (LossKind, MatchingOptions) {
-    let loss_kind = match loss.split('_').next() {
-        Some("mse") => LossKind::MeanSquared,
-        Some("l1") => LossKind::MeanAbsolute,
-        Some("kl") => LossKind::KullbackLeibler,
-        Some("ce") => LossKind::CrossEntropy,
+    let (name, option) = loss.split_once('_').unwrap_or((loss, ""));
+    let loss_kind = match name {
+        "mse" => LossKind::MeanSquared,
+        "l1" => LossKind::MeanAbsolute,
+        "l2" => LossKind::Euclidean,
+        "kl" => LossKind::KullbackLeibler,
+        "rkl" => LossKind::ReverseKullbackLeibler,
+        "jsd" => LossKind::JensenShannon,
+        "ce" => LossKind::CrossEntropy,
+        "cos" => LossKind::Cosine,
+        "pkd" => LossKind::Patient,
+        "relation" => LossKind::Relation,
         _ => panic!("{loss}"),
     };
     let options = MatchingOptions {
-        normalize: if loss.ends_with("_relative") { Normalize::TeacherVariance } else { Normalize::None },
-        reduction: if loss.ends_with("_elements") { Reduction::ElementMean } else { Reduction::RowMean },
+        normalize: if option == "relative" { Normalize::TeacherVariance } else { Normalize::None },
+        reduction: if option == "elements" { Reduction::ElementMean } else { Reduction::RowMean },
         heads: if kind.ends_with("_means") { HeadMatching::Mean } else { HeadMatching::Matcher },
-        temperature,
+        logits: if option == "standardized" { LogitScale::Standardized } else { LogitScale::Plain },
+        relation_heads: option.parse().ok(),
+        temperature: temperature.into(),
     };
     (loss_kind, options)
 }
 
 fn mapping(kind: &str, loss: LossKind, weight: f64) -> LayerMapping {
-    LayerMapping { student: LayerPath::new(kind), teacher: LayerPath::new(kind), loss, weight }
+    let path = LayerPath::new(kind);
+    LayerMapping { student: path.clone(), teacher: path, loss, weight: weight.into() }
 }
 
 /// The criterion with the reference's matchers in place of its random ones.
@@ -122,11 +142,11 @@ fn total(
     for path in criterion.teacher_taps().paths() {
         teacher.insert(path.clone(), constant(reference, &format!("{path}/teacher")));
     }
-    let forwards = Forwards { batch: &batch(targets), student, teacher: &teacher };
+    let forwards = Forwards { batch: &batch(targets), student, teacher: &teacher, progress: 0.0 };
     criterion.terms(forwards).unwrap().total().unwrap()
 }
 
-fn batch(targets: Targets) -> Batch {
+pub fn batch(targets: Targets) -> Batch {
     let device = Device::flex();
     let mask = LENGTHS.map(|length| std::array::from_fn::<f32, 5, _>(|at| f32::from((at as u32) < length)));
     let ids = Tensor::<2, Int>::zeros([3, 5], &device);

@@ -64,6 +64,7 @@ fn agrees(reference: &Reference, criterion: &KnowledgeDistillationLoss, case: &s
         batch: &batch(targets),
         student: &at_classifier(student.clone()),
         teacher: &if criterion.teacher_taps().is_empty() { Features::new() } else { at_classifier(teacher) },
+        progress: 0.0,
     };
     let total = criterion.terms(forwards).unwrap().total().unwrap();
     let gradients = total.backward();

@@ -9,4 +9,5 @@ mod networks;
 mod optimizers;
 mod reference;
 mod schedules;
+mod self_distillation;
 mod stages;

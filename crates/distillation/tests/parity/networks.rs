@@ -29,8 +29,11 @@ impl Shapes {
             };
             LayerOutput { path: LayerPath::new(*kind), shape }
         };
-        let unused = Param::from_tensor(Tensor::zeros([1], &Device::flex()));
-        Self { unused, layers: kinds.iter().map(layer).collect() }
+        Self::with(kinds.iter().map(layer).collect())
+    }
+
+    pub fn with(layers: Vec<LayerOutput>) -> Self {
+        Self { unused: Param::from_tensor(Tensor::zeros([1], &Device::flex())), layers }
     }
 }
 

@@ -5,8 +5,9 @@ use std::ops::ControlFlow;
 
 use autodistillation_distillation::{
     AdamConfig, Block, Course, CriterionConfig, Decay, Event, Example, ExampleSet, FeatureMatcher,
-    LayerMapping, LayerPath, LossKind, MatcherValues, Matchers, MatchingOptions, Normalize, OptimizerConfig,
-    OriginLoss, Schedule, Seeds, SgdConfig, Stage, StageKind, Target, Teacher, TrainingSettings,
+    LayerMapping, LayerPath, LogitScale, LossKind, MatcherValues, Matchers, MatchingOptions, Normalize,
+    OptimizerConfig, OriginLoss, Ramp, Schedule, Seeds, SgdConfig, Stage, StageKind, Target, Teacher,
+    TrainingSettings,
 };
 
 use crate::networks::Averager;
@@ -22,7 +23,7 @@ fn a_stage_on_features_with_a_matcher_takes_the_steps_of_pytorch() {
         student: LayerPath::new(layer),
         teacher: LayerPath::new(layer),
         loss,
-        weight,
+        weight: f64::into(weight),
     };
     let criterion = CriterionConfig::IntermediateLayers {
         mappings: vec![
@@ -31,7 +32,7 @@ fn a_stage_on_features_with_a_matcher_takes_the_steps_of_pytorch() {
         ],
         options: MatchingOptions {
             normalize: Normalize::TeacherVariance,
-            temperature: 2.0,
+            temperature: 2.0.into(),
             ..MatchingOptions::default()
         },
         origin_loss: OriginLoss::Added,
@@ -53,9 +54,10 @@ fn a_stage_on_features_with_a_matcher_takes_the_steps_of_pytorch() {
 fn a_stage_on_logits_in_micro_batches_takes_the_steps_of_pytorch() {
     let reference = Reference::read("stages.safetensors");
     let criterion = CriterionConfig::KnowledgeDistillation {
-        temperature: 2.0,
+        temperature: 2.0.into(),
         losses: [LossKind::CrossEntropy, LossKind::KullbackLeibler],
-        weights: [0.4, 0.6],
+        weights: [0.4.into(), 0.6.into()],
+        logits: LogitScale::Plain,
     };
     let sgd = SgdConfig { learning_rate: 0.3, momentum: 0.9, nesterov: true, weight_decay: 0.1 };
     let settings = TrainingSettings {
@@ -66,6 +68,30 @@ fn a_stage_on_logits_in_micro_batches_takes_the_steps_of_pytorch() {
         ..settings()
     };
     follow(&reference, "logits", (&stage(criterion, 0.3), &settings), &mut Matchers::new());
+}
+
+#[test]
+fn temperatures_and_weights_change_step_by_step_as_in_pytorch() {
+    let reference = Reference::read("ramped_stage.safetensors");
+    let mapping = |layer: &str, loss, weight| {
+        let path = LayerPath::new(layer);
+        LayerMapping { student: path.clone(), teacher: path, loss, weight }
+    };
+    let criterion = CriterionConfig::IntermediateLayers {
+        mappings: vec![
+            mapping("hidden", LossKind::Cosine, Ramp { from: 0.8, to: 0.0 }),
+            mapping("classifier", LossKind::KullbackLeibler, Ramp { from: 0.2, to: 0.5 }),
+        ],
+        options: MatchingOptions { temperature: Ramp { from: 4.0, to: 1.0 }, ..MatchingOptions::default() },
+        origin_loss: OriginLoss::Added,
+    };
+    let settings = TrainingSettings {
+        optimizer: OptimizerConfig::AdamW(AdamConfig { weight_decay: 0.1, ..AdamConfig::default() }),
+        schedule: Schedule { warmup: 0.25, decay: Decay::Linear },
+        max_gradient_norm: Some(1.0),
+        ..settings()
+    };
+    follow(&reference, "ramps", (&stage(criterion, 0.05), &settings), &mut Matchers::new());
 }
 
 /// A batch holds the whole set, so that its order does not matter.
