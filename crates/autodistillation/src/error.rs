@@ -104,6 +104,27 @@ pub enum Error {
         #[source]
         source: Box<dyn std::error::Error + Send + Sync>,
     },
+    /// A trial that is told twice, or that nobody asked for.
+    #[error("trial {number} is not running: ask for a trial and tell its end once")]
+    NotRunning {
+        /// The trial.
+        number: u32,
+    },
+    /// Two sides of a loss that are not rows of one shape, or a mask under which no row counts.
+    #[error(
+        "student and teacher cannot be compared: {student} and {teacher} values in rows of {width}, with a mask of {mask:?}; give \
+         both as (rows, width) of one shape, with one mask entry a row and at least one row that counts"
+    )]
+    UnequalRows {
+        /// The student's values.
+        student: usize,
+        /// The teacher's values.
+        teacher: usize,
+        /// Values in a row.
+        width: usize,
+        /// Entries of the mask.
+        mask: Option<usize>,
+    },
     /// A part of an architecture has no value.
     #[error(
         "`{part}` is not of the form name=value: write --architecture hidden_size=128,num_attention_heads=2"

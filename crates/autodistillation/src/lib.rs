@@ -14,6 +14,7 @@ pub mod files;
 pub mod finetune;
 pub mod inference;
 pub mod latency_profile;
+pub mod loss_gradient;
 pub mod materials;
 pub mod measurement;
 pub mod plan;
@@ -29,7 +30,7 @@ pub use device::ComputeDevice;
 pub use error::Error;
 pub use event::{RunEvent, RunListener};
 pub use experiment::{
-    BuiltInExperiment, Closures, Experiment, MockExperiment, Patience, TrialContext, TrialError,
+    BuiltInExperiment, Closures, Elsewhere, Experiment, MockExperiment, Patience, TrialContext, TrialError,
 };
 pub use latency_profile::LatencyProfile;
 pub use plan::Plan;
