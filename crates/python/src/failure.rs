@@ -5,7 +5,6 @@ use autodistillation::config::ConfigErrors;
 use pyo3::prelude::*;
 
 mod exceptions {
-    #![expect(missing_docs, reason = "the package documents its exceptions")]
     use pyo3::import_exception;
 
     import_exception!(autodistillation.exceptions, AutoDistillationError);
