@@ -32,10 +32,13 @@ from .study import Goal, Study, Trial
 
 if TYPE_CHECKING:
     from .losses import IntermediateLayersKnowledgeDistillationLoss, KnowledgeDistillationLoss
+    from .trainer import AutoDistillationMixin, Trainer
 
 _LAZY = {
+    "AutoDistillationMixin": "trainer",
     "IntermediateLayersKnowledgeDistillationLoss": "losses",
     "KnowledgeDistillationLoss": "losses",
+    "Trainer": "trainer",
 }
 
 
@@ -52,6 +55,7 @@ __all__ = [
     "AutoDistillation",
     "AutoDistillationConfig",
     "AutoDistillationError",
+    "AutoDistillationMixin",
     "ConfigError",
     "ConfigProblem",
     "DataError",
@@ -67,6 +71,7 @@ __all__ = [
     "Study",
     "StudyError",
     "TFDistillationConfig",
+    "Trainer",
     "Trial",
     "__version__",
     "metrics",

@@ -13,6 +13,9 @@ pub enum Error {
     /// A data file cannot be used.
     #[error(transparent)]
     Data(#[from] crate::data::Error),
+    /// A text that should be token ids.
+    #[error(transparent)]
+    TokenIds(#[from] crate::data::NotTokenIds),
     /// The study store cannot be read or written.
     #[error(transparent)]
     Store(#[from] crate::store::Error),
