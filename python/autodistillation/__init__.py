@@ -32,12 +32,14 @@ from .study import Goal, Study, Trial
 
 if TYPE_CHECKING:
     from .losses import IntermediateLayersKnowledgeDistillationLoss, KnowledgeDistillationLoss
+    from .tensorflow_optimization import TFOptimization
     from .trainer import AutoDistillationMixin, Trainer
 
 _LAZY = {
     "AutoDistillationMixin": "trainer",
     "IntermediateLayersKnowledgeDistillationLoss": "losses",
     "KnowledgeDistillationLoss": "losses",
+    "TFOptimization": "tensorflow_optimization",
     "Trainer": "trainer",
 }
 
@@ -71,6 +73,7 @@ __all__ = [
     "Study",
     "StudyError",
     "TFDistillationConfig",
+    "TFOptimization",
     "Trainer",
     "Trial",
     "__version__",
