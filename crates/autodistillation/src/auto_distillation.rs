@@ -1,5 +1,6 @@
 //! The loop that joins search and experiment: propose, train, evaluate, remember.
 
+mod ask_tell;
 mod memory;
 
 use std::any::Any;
@@ -7,7 +8,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use autodistillation_search::{
     Advisor, Architecture, FeasibleSpace, KnownGoals, Metrics, Outcome, Proposal, Study, Trial,
@@ -180,9 +181,7 @@ impl<E: Experiment> AutoDistillation<E> {
         if self.feasible.is_empty() {
             return Err(Error::NoFeasiblePoint { rejections: self.feasible.rejections().clone() });
         }
-        let hours =
-            self.config.stop.max_hours.and_then(|hours| Duration::try_from_secs_f64(3600.0 * hours).ok());
-        self.deadline = hours.and_then(|hours| Instant::now().checked_add(hours));
+        self.start_clock();
         let threads = self.options.jobs.max(1) * self.options.threads.max(1);
         let shared = Shared::new((listener, stop), threads);
         self.announce(listener);

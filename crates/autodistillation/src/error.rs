@@ -13,6 +13,9 @@ pub enum Error {
     /// A data file cannot be used.
     #[error(transparent)]
     Data(#[from] crate::data::Error),
+    /// A text that should be token ids.
+    #[error(transparent)]
+    TokenIds(#[from] crate::data::NotTokenIds),
     /// The study store cannot be read or written.
     #[error(transparent)]
     Store(#[from] crate::store::Error),
@@ -103,6 +106,27 @@ pub enum Error {
         /// Why.
         #[source]
         source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// A trial that is told twice, or that nobody asked for.
+    #[error("trial {number} is not running: ask for a trial and tell its end once")]
+    NotRunning {
+        /// The trial.
+        number: u32,
+    },
+    /// Two sides of a loss that are not rows of one shape, or a mask under which no row counts.
+    #[error(
+        "student and teacher cannot be compared: {student} and {teacher} values in rows of {width}, with a mask of {mask:?}; give \
+         both as (rows, width) of one shape, with one mask entry a row and at least one row that counts"
+    )]
+    UnequalRows {
+        /// The student's values.
+        student: usize,
+        /// The teacher's values.
+        teacher: usize,
+        /// Values in a row.
+        width: usize,
+        /// Entries of the mask.
+        mask: Option<usize>,
     },
     /// A part of an architecture has no value.
     #[error(

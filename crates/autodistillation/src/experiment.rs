@@ -3,6 +3,7 @@
 mod built_in;
 mod checkpoint;
 mod closures;
+mod elsewhere;
 mod journal;
 mod measures;
 mod mock;
@@ -18,6 +19,7 @@ use parking_lot::{RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 pub use built_in::{BuiltInExperiment, Pupil, Teaching, layers, settings};
 pub use closures::Closures;
+pub use elsewhere::Elsewhere;
 pub use mock::MockExperiment;
 pub use start::Start;
 

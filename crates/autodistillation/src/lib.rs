@@ -15,6 +15,7 @@ pub mod finetune;
 pub mod further_teachers;
 pub mod inference;
 pub mod latency_profile;
+pub mod loss_gradient;
 pub mod materials;
 pub mod measurement;
 pub mod plan;
@@ -30,7 +31,7 @@ pub use device::ComputeDevice;
 pub use error::Error;
 pub use event::{RunEvent, RunListener};
 pub use experiment::{
-    BuiltInExperiment, Closures, Experiment, MockExperiment, Patience, TrialContext, TrialError,
+    BuiltInExperiment, Closures, Elsewhere, Experiment, MockExperiment, Patience, TrialContext, TrialError,
 };
 pub use latency_profile::LatencyProfile;
 pub use plan::Plan;

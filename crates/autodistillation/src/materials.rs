@@ -10,10 +10,11 @@ use burn::tensor::Device;
 use crate::Error;
 use crate::config::Subject;
 use crate::data::{
-    self, Encode, LabelEncoding, LabelNames, SeenClasses, Table, TextColumns, content_hash, demo,
+    self, Encode, LabelEncoding, LabelNames, SeenClasses, Table, TextColumns, Tokens, content_hash, demo,
+    token_ids,
 };
 use crate::further_teachers::{First, FurtherTeacher, further_teachers, weights_hash};
-use crate::plan::{DataPlan, DataSource, Plan, TeacherPlan};
+use crate::plan::{DataPlan, DataSource, Plan, TeacherPlan, TextForm};
 
 /// The tokenised parts of a data set.
 #[derive(Clone, Debug)]
@@ -39,6 +40,8 @@ pub struct Tables {
     pub classes: Option<LabelNames>,
     /// Content hashes of the files, by part.
     pub hashes: BTreeMap<String, String>,
+    /// What the texts are.
+    pub form: TextForm,
 }
 
 impl Tables {
@@ -65,6 +68,7 @@ impl Tables {
                     test: set.test,
                     classes: Some(set.classes),
                     hashes,
+                    form: plan.form,
                 })
             }
             DataSource::Files { train, validation, test, text, text_pair, label } => {
@@ -77,6 +81,7 @@ impl Tables {
                     [("train", Some(train)), ("validation", Some(validation)), ("test", test.as_ref())],
                     &columns,
                 )
+                .map(|tables| Self { form: plan.form, ..tables })
             }
         }
     }
@@ -99,9 +104,14 @@ impl Tables {
             }
         });
         match (tables[0].take(), tables[1].take(), problems.is_empty()) {
-            (Some(training), Some(validation), true) => {
-                Ok(Self { training, validation, test: tables[2].take(), classes: None, hashes })
-            }
+            (Some(training), Some(validation), true) => Ok(Self {
+                training,
+                validation,
+                test: tables[2].take(),
+                classes: None,
+                hashes,
+                form: TextForm::Words,
+            }),
             _ if problems.len() == 1 => Err(problems.remove(0)),
             _ => Err(Error::Several(problems)),
         }
@@ -119,8 +129,12 @@ impl Tables {
         labels: &LabelEncoding,
         max_length: usize,
     ) -> Result<Sets, Error> {
-        let encode = |text: &str, pair: Option<&str>| {
-            tokenizer.encode(text, pair, max_length).map(|Encoded { ids, token_types }| (ids, token_types))
+        let encode = |text: &str, pair: Option<&str>| -> Result<Tokens, Error> {
+            if self.form == TextForm::TokenIds {
+                return Ok(token_ids((text, pair), tokenizer.vocabulary_size())?);
+            }
+            let Encoded { ids, token_types } = tokenizer.encode(text, pair, max_length)?;
+            Ok((ids, token_types))
         };
         let encode = Encode { encode: &encode, max_length, padding_id: tokenizer.padding_id() };
         let part = |table: &Table| data::tokenise(table, &encode, labels);

@@ -148,6 +148,23 @@ pub enum Initialize {
     Random,
 }
 
+/// What the columns of text hold.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub enum TextForm {
+    /// Text, which the teacher's tokenizer takes apart.
+    #[default]
+    Words,
+    /// Token ids with spaces between them, special tokens included; those of the second text are its segment.
+    TokenIds,
+}
+
+impl TextForm {
+    /// Whether there is text to tokenise.
+    pub fn is_words(&self) -> bool {
+        *self == Self::Words
+    }
+}
+
 /// The data sets and their columns.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct DataPlan {
@@ -155,6 +172,9 @@ pub struct DataPlan {
     pub source: DataSource,
     /// Longest example in tokens.
     pub max_length: usize,
+    /// What the columns of text hold.
+    #[serde(skip_serializing_if = "TextForm::is_words")]
+    pub form: TextForm,
 }
 
 /// Files, or a generated set.

@@ -6,7 +6,7 @@ use super::cursor::Cursor;
 use super::files::existing_file;
 use super::places::Subject;
 use super::table::Table;
-use crate::plan::{DataPlan, DataSource};
+use crate::plan::{DataPlan, DataSource, TextForm};
 
 const LONGEST_EXAMPLE: usize = 128;
 
@@ -17,12 +17,16 @@ pub(super) fn data(cursor: &Cursor<'_>, base: &Path) -> Option<DataPlan> {
         length.remember(Subject::MaxLength);
         length.whole(3)
     });
+    let form = match table.take("tokenised") {
+        Some(flag) => flag.flag().map(|ids| if ids { TextForm::TokenIds } else { TextForm::Words }),
+        None => Some(TextForm::Words),
+    };
     let source = match table.take("demo") {
         Some(demo) => demo_set(&demo),
         None => files(&mut table, base),
     };
     table.finish();
-    Some(DataPlan { source: source?, max_length: max_length? })
+    Some(DataPlan { source: source?, max_length: max_length?, form: form? })
 }
 
 fn files(table: &mut Table<'_>, base: &Path) -> Option<DataSource> {

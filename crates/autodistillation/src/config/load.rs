@@ -19,6 +19,7 @@ use super::sections::{Method, Setting};
 use super::single_stage::distillation;
 use super::table::Table;
 use crate::plan::{EvaluationPlan, Framework, Plan, SearchPlan, TrainingPlan};
+use crate::store::StudyDefinition;
 
 impl Plan {
     /// Reads a config file.
@@ -81,6 +82,24 @@ impl SearchConfig {
     /// Everything that is wrong with it, each with its line, column and remedy.
     pub fn parse(text: &str, origin: &Path) -> Result<Self, ConfigErrors> {
         read_text(text, origin, search_config).map(|(config, _)| config)
+    }
+
+    /// What makes the study of this config the study it is: everything but the number of trials.
+    pub fn definition(&self) -> StudyDefinition {
+        let stages = serde_json::json!({
+            "scheduler": self.scheduler,
+            "automatic_flash": self.automatic_flash,
+            "training": self.training,
+            "evaluation": self.evaluation,
+        });
+        StudyDefinition {
+            name: self.name.clone(),
+            space: self.search.space.clone(),
+            goals: self.search.goals.clone(),
+            seed: self.search.seed,
+            constraints: self.search.constraints.clone(),
+            settings: stages,
+        }
     }
 }
 

@@ -10,6 +10,7 @@ mod json_lines;
 mod labels;
 mod parquet_rows;
 mod record;
+mod token_ids;
 mod tokenise;
 
 pub use content_hash::content_hash;
@@ -17,4 +18,5 @@ pub use error::Error;
 pub use format::Format;
 pub use labels::{LabelEncoding, LabelNames, SeenClasses};
 pub use record::{Label, Record, Table, TextColumns};
+pub use token_ids::{NotTokenIds, token_ids};
 pub use tokenise::{Encode, EncodeFunction, Tokens, tokenise};

@@ -5,7 +5,9 @@ use autodistillation::distillation::{
     Block, CriterionConfig, Decay, HeadMatching, LogitScale, LossKind, MatchingOptions, Normalize,
     OptimizerConfig, OriginLoss, Reduction, Stage, StageKind,
 };
-use autodistillation::plan::{DataSource, EarlyStopPlan, Initialize, Plan, SearchPlan, TrainingPlan};
+use autodistillation::plan::{
+    DataSource, EarlyStopPlan, Initialize, Plan, SearchPlan, TextForm, TrainingPlan,
+};
 use autodistillation::search::{Choice, Goal};
 use serde_json::json;
 
@@ -40,6 +42,16 @@ fn search(keys: &str) -> SearchPlan {
 fn wide_students_train_at_a_lower_rate_unless_the_config_says_no() {
     assert!(training("{batch_size: 8}").width_scaling);
     assert!(!training("{width_scaling: false}").width_scaling);
+}
+
+#[test]
+fn columns_hold_text_unless_the_config_says_that_they_hold_token_ids() {
+    let text = distilling("regular_distillation: {}");
+    assert_eq!(plan(&text).data.form, TextForm::Words);
+    let tokenised = text.replace("label: label}", "label: label, tokenised: true}");
+    assert_eq!(plan(&tokenised).data.form, TextForm::TokenIds);
+    let problem = Folder::new().problems(&text.replace("label: label}", "label: label, tokenised: 7}"));
+    assert!(problem.contains("data.tokenised"), "{problem}");
 }
 
 #[test]
