@@ -1,15 +1,13 @@
-//! `pareto`, `export` and `report`: picks again from a finished run, without training.
+//! `pareto` and `report`: picks again from a finished run, without training.
 
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use autodistillation_models::{Bert, BertConfig, Precision, Tokenizer, save};
+use autodistillation_models::BertConfig;
 use autodistillation_search::{Constraint, Outcome};
-use burn::tensor::Device;
 
-use crate::files::{copy_folder, require_empty};
 use crate::measurement::latency_metrics;
-use crate::report::{self, ParetoFile, RunSummary};
+use crate::report::{ParetoFile, RunSummary};
 use crate::run::{publish, read_summary, records};
 use crate::store::StudyStore;
 use crate::{Error, LatencyProfile};
@@ -50,31 +48,6 @@ pub fn rewrite_report(folder: &Path) -> Result<(), Error> {
     publish(folder, &summary)
 }
 
-/// Copies the student of trial `number` to `to`, in f32 or f16.
-///
-/// # Errors
-///
-/// A trial without weights, or a folder that is not empty or cannot be written.
-pub fn export(folder: &Path, number: u32, (to, precision): (&Path, Precision)) -> Result<(), Error> {
-    require_empty(to)?;
-    let summary = current(folder)?;
-    let student = folder.join("trials").join(format!("{number:04}")).join("student");
-    if !student.is_dir() {
-        return Err(Error::NoStudent {
-            number,
-            finished: summary.study.completed().map(|trial| trial.number).collect(),
-        });
-    }
-    match precision {
-        Precision::F32 => copy_folder(&student, to)?,
-        other => {
-            save(to, &Bert::load(&student, &Device::flex())?.network, other)?;
-            Tokenizer::from_folder(&student)?.copy_files(to)?;
-        }
-    }
-    Ok(report::write_model_card(to, &summary, number)?)
-}
-
 fn require_measured(summary: &RunSummary, constraints: &[Constraint]) -> Result<(), Error> {
     let measured = summary.study.completed().filter_map(|trial| trial.metrics());
     let names: BTreeSet<&str> = measured.flat_map(|metrics| metrics.iter().map(|(name, _)| name)).collect();
@@ -105,7 +78,7 @@ fn move_to_device(summary: &mut RunSummary, folder: &Path, path: &Path) -> Resul
 }
 
 /// The run's summary with its trials as they are now in the store.
-fn current(folder: &Path) -> Result<RunSummary, Error> {
+pub(crate) fn current(folder: &Path) -> Result<RunSummary, Error> {
     let mut summary = read_summary(folder)?;
     let constraints = std::mem::take(&mut summary.study.constraints);
     summary.study = StudyStore::open_existing(&folder.join("study.db"))?.load()?;

@@ -9,6 +9,7 @@ use half::f16;
 use safetensors::tensor::{Dtype, TensorInfo, TensorView};
 use serde_json::json;
 
+use crate::BertConfig;
 use crate::bert::Bert;
 use crate::error::{Error, Problems};
 use crate::files;
@@ -161,7 +162,13 @@ pub fn save(folder: &Path, network: &Bert, precision: Precision) -> Result<(), E
     std::fs::create_dir_all(folder).map_err(|source| Error::Write { path: folder.to_owned(), source })?;
     let path = folder.join(files::WEIGHTS);
     files::write(&path, &to_safetensors(&path, &Weights::of(network), precision)?)?;
-    let mut config = network.config().to_json();
+    save_config(folder, network.config(), precision)
+}
+
+/// Writes `config.json` for weights in `precision`.
+pub(crate) fn save_config(folder: &Path, config: &BertConfig, precision: Precision) -> Result<(), Error> {
+    std::fs::create_dir_all(folder).map_err(|source| Error::Write { path: folder.to_owned(), source })?;
+    let mut config = config.to_json();
     if let Some(object) = config.as_object_mut() {
         object.remove("torch_dtype"); // The older name of `dtype`, which would contradict it.
         object.insert("dtype".to_owned(), json!(precision.dtype_name()));

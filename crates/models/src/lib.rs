@@ -11,6 +11,7 @@ pub mod cost;
 pub mod error;
 pub mod inherit;
 pub mod layers;
+pub mod onnx;
 pub mod projection;
 pub mod tokenizer;
 pub mod weights;
@@ -29,6 +30,9 @@ pub use config::{Activation, BertConfig, ConfigProblem, ProblemType};
 pub use error::Error;
 pub use folder::{LoadWarning, Loaded, Precision, save};
 pub use inherit::{InheritancePlan, Inherited, inherit};
+#[cfg(feature = "onnx")]
+pub use onnx::OnnxNetwork;
+pub use onnx::{ONNX_FILE, save_onnx};
 pub use projection::{Refits, TeacherStates, Trained, project};
 pub use student::{STUDENT_DIMENSIONS, student_config};
 pub use tokenizer::{Encoded, Tokenizer};

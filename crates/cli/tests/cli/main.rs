@@ -7,6 +7,7 @@ mod folder_errors;
 mod help;
 mod killing;
 mod network_errors;
+mod onnx;
 mod results;
 mod stopping;
 mod students;
