@@ -1,3 +1,5 @@
+//! ONNX files under the runtime.
+
 use autodistillation_distillation::{Batch, Mode, Network, Taps};
 
 use super::*;
