@@ -191,6 +191,21 @@ pub enum Error {
         /// The trials that have one.
         finished: Vec<u32>,
     },
+    /// A run has many students.
+    #[error("`{}` is the folder of a run: say which of its students with --trial N", path.display())]
+    WhichTrial {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// A build without a runtime for ONNX files.
+    #[error(
+        "`{}` is an ONNX file, which this build does not run: build it with `--features onnx`, or use ONNX Runtime",
+        path.display()
+    )]
+    OnnxNotBuilt {
+        /// The file.
+        path: PathBuf,
+    },
     /// Examples longer than a network's positions.
     #[error(
         "{length} tokens are more than the {whose}'s {longest} positions: lower `{what}` to at most {longest}"

@@ -1,25 +1,28 @@
-//! `evaluate` and `predict`: a network folder on a file, or on lines of text.
+//! `evaluate` and `predict`: a network folder or an ONNX file on a data file, or on lines of text.
+
+#[cfg(feature = "onnx")]
+mod onnx;
+mod subject;
 
 use std::path::{Path, PathBuf};
 
 use autodistillation_distillation::evaluation::probabilities;
 use autodistillation_distillation::metrics::{Metric, argmax};
-use autodistillation_distillation::{Example, ExampleSet, Target, evaluate as run_network};
-use autodistillation_models::{ProblemType, Tokenizer, Transformer};
-use burn::tensor::Device;
+use autodistillation_distillation::{Example, ExampleSet, Target};
+use autodistillation_models::{ProblemType, TransformerConfig};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use crate::Error;
 use crate::data::{self, Encode, Table, TextColumns};
 use crate::materials::{labels, task};
-use crate::measurement;
 use crate::plan::LatencyPlan;
+use subject::Subject;
 
 /// What `evaluate` is asked to do.
 #[derive(Clone, Debug)]
 pub struct EvaluateOptions {
-    /// The network's folder.
+    /// The network's folder, or an ONNX file.
     pub network: PathBuf,
     /// The data file.
     pub data: PathBuf,
@@ -37,26 +40,27 @@ pub struct EvaluateOptions {
 ///
 /// An unusable network or file.
 pub fn evaluate(options: &EvaluateOptions) -> Result<Map<String, Value>, Error> {
-    let (network, tokenizer) = load(&options.network)?;
+    let subject = Subject::load(&options.network)?;
     let table = Table::read(&options.data, &options.columns)?;
-    let max_length = options.max_length.min(network.config().max_length());
+    let (config, tokenizer) = (&subject.config, &subject.tokenizer);
+    let max_length = options.max_length.min(config.max_length());
     let encode = |text: &str, pair: Option<&str>| {
         tokenizer.encode(text, pair, max_length).map(|encoded| (encoded.ids, encoded.token_types))
     };
     let encode = Encode { encode: &encode, max_length, padding_id: tokenizer.padding_id() };
-    let set = data::tokenise(&table, &encode, &labels(network.config())?)?;
-    let evaluation = run_network(&network, &set, 64)?;
+    let set = data::tokenise(&table, &encode, &labels(config)?)?;
+    let evaluation = subject.answers(&set)?;
     let mut result = Map::new();
     for metric in Metric::ALL {
         if let Some(value) = metric.of(&evaluation) {
             result.insert(metric.name().to_owned(), json!(value));
         }
     }
-    let latency = measurement::latency(&network, &options.latency)?;
+    let latency = subject.latency(&options.latency)?;
     let latency = json!({"p50_ms": latency.p50, "p90_ms": latency.p90, "p99_ms": latency.p99});
     result.insert("latency".to_owned(), latency);
     result.insert("examples".to_owned(), json!(set.len()));
-    for (name, value) in measurement::costs(network.config(), options.latency.length) {
+    for (name, value) in subject.costs(options.latency.length) {
         result.insert(name.to_owned(), json!(value));
     }
     Ok(result)
@@ -78,9 +82,10 @@ pub struct Prediction {
 /// # Errors
 ///
 /// An unusable network, or a line that cannot be tokenised.
-pub fn predict(folder: &Path, lines: &[String]) -> Result<Vec<Prediction>, Error> {
-    let (network, tokenizer) = load(folder)?;
-    let longest = network.config().max_length().min(512);
+pub fn predict(network: &Path, lines: &[String]) -> Result<Vec<Prediction>, Error> {
+    let subject = Subject::load(network)?;
+    let (config, tokenizer) = (&subject.config, &subject.tokenizer);
+    let longest = config.max_length().min(512);
     let mut examples = Vec::with_capacity(lines.len());
     for line in lines {
         let (text, pair) =
@@ -92,11 +97,11 @@ pub fn predict(folder: &Path, lines: &[String]) -> Result<Vec<Prediction>, Error
         return Ok(Vec::new());
     }
     let set = ExampleSet { examples, padding_id: tokenizer.padding_id() };
-    let evaluation = run_network(&network, &set, 64)?;
-    Ok(evaluation.logits.into_iter().map(|logits| prediction(logits, network.config())).collect())
+    let evaluation = subject.answers(&set)?;
+    Ok(evaluation.logits.into_iter().map(|logits| prediction(logits, config)).collect())
 }
 
-fn prediction(logits: Vec<f32>, config: &autodistillation_models::TransformerConfig) -> Prediction {
+fn prediction(logits: Vec<f32>, config: &TransformerConfig) -> Prediction {
     if task(config) == ProblemType::Regression {
         let value = logits.first().copied().unwrap_or(f32::NAN);
         return Prediction { label: value.to_string(), probabilities: Map::new(), logits };
@@ -106,11 +111,4 @@ fn prediction(logits: Vec<f32>, config: &autodistillation_models::TransformerCon
         config.labels.iter().cloned().zip(shares.into_iter().map(|share| json!(share))).collect();
     let label = config.labels.get(argmax(&logits)).cloned().unwrap_or_default();
     Prediction { label, probabilities, logits }
-}
-
-fn load(folder: &Path) -> Result<(Transformer, Tokenizer), Error> {
-    let loaded = Transformer::load(folder, &Device::flex())?;
-    let tokenizer = Tokenizer::from_folder(folder)?;
-    tokenizer.check_fits(loaded.network.config())?;
-    Ok((loaded.network, tokenizer))
 }

@@ -10,6 +10,7 @@ pub mod distill;
 pub mod error;
 pub mod event;
 pub mod experiment;
+pub mod export;
 pub mod files;
 pub mod finetune;
 pub mod further_teachers;

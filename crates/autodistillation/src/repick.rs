@@ -1,23 +1,16 @@
-//! `pareto`, `export` and `report`: picks again from a finished run, without training.
+//! `pareto` and `report`: picks again from a finished run, without training.
 
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use autodistillation_models::{
-    Precision, Tokenizer, Transformer, TransformerConfig, save, save_tensorflow, weights_file,
-};
+use autodistillation_models::TransformerConfig;
 use autodistillation_search::{Constraint, Outcome};
-use burn::tensor::Device;
 
-use crate::files::{copy_folder, require_empty};
 use crate::measurement::latency_metrics;
-use crate::report::{self, ParetoFile, RunSummary};
+use crate::report::{ParetoFile, RunSummary};
 use crate::run::{publish, read_summary, records};
 use crate::store::StudyStore;
 use crate::{Error, LatencyProfile};
-
-const SAFETENSORS: &str = "model.safetensors";
-const KERAS: &str = "tf_model.h5";
 
 /// The front of the run in `folder` under other constraints, and with the latencies of another device if its profile is
 /// given.
@@ -55,53 +48,6 @@ pub fn rewrite_report(folder: &Path) -> Result<(), Error> {
     publish(folder, &summary)
 }
 
-/// What an exported folder is for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ExportFormat {
-    /// PyTorch: `model.safetensors`.
-    HuggingFace(Precision),
-    /// The TensorFlow classes of `transformers`: `tf_model.h5`, in f32.
-    TensorFlow,
-}
-
-/// Writes the student of trial `number` to `to` in a format.
-///
-/// # Errors
-///
-/// A trial without weights, or a folder that is not empty or cannot be written.
-pub fn export(folder: &Path, number: u32, (to, format): (&Path, ExportFormat)) -> Result<(), Error> {
-    require_empty(to)?;
-    let summary = current(folder)?;
-    let student = folder.join("trials").join(format!("{number:04}")).join("student");
-    if !student.is_dir() {
-        return Err(Error::NoStudent {
-            number,
-            finished: summary.study.completed().map(|trial| trial.number).collect(),
-        });
-    }
-    match format {
-        ExportFormat::HuggingFace(Precision::F32) if holds(&student, SAFETENSORS) => {
-            copy_folder(&student, to)?
-        }
-        ExportFormat::TensorFlow if holds(&student, KERAS) => copy_folder(&student, to)?,
-        _ => convert(&student, to, format)?,
-    }
-    Ok(report::write_model_card(to, &summary, number)?)
-}
-
-fn holds(student: &Path, file: &str) -> bool {
-    weights_file(student).is_some_and(|weights| weights.ends_with(file))
-}
-
-fn convert(student: &Path, to: &Path, format: ExportFormat) -> Result<(), Error> {
-    let network = Transformer::load(student, &Device::flex())?.network;
-    match format {
-        ExportFormat::HuggingFace(precision) => save(to, &network, precision)?,
-        ExportFormat::TensorFlow => save_tensorflow(to, &network)?,
-    }
-    Ok(Tokenizer::from_folder(student)?.copy_files(to)?)
-}
-
 fn require_measured(summary: &RunSummary, constraints: &[Constraint]) -> Result<(), Error> {
     let measured = summary.study.completed().filter_map(|trial| trial.metrics());
     let names: BTreeSet<&str> = measured.flat_map(|metrics| metrics.iter().map(|(name, _)| name)).collect();
@@ -133,7 +79,7 @@ fn move_to_device(summary: &mut RunSummary, folder: &Path, path: &Path) -> Resul
 }
 
 /// The run's summary with its trials as they are now in the store.
-fn current(folder: &Path) -> Result<RunSummary, Error> {
+pub(crate) fn current(folder: &Path) -> Result<RunSummary, Error> {
     let mut summary = read_summary(folder)?;
     let constraints = std::mem::take(&mut summary.study.constraints);
     summary.study = StudyStore::open_existing(&folder.join("study.db"))?.load()?;

@@ -15,7 +15,7 @@ use crate::files::{copy_folder, require_only, write, write_json};
 use crate::latency_profile::{self, ProfileSource};
 use crate::materials::Materials;
 use crate::plan::{Plan, SearchPlan};
-use crate::report::{self, RunSummary, TimeShare};
+use crate::report::{self, CardFormat, RunSummary, TimeShare};
 use crate::store::{LOCK_FILE, RunLock, StudyDefinition, StudyStore};
 use crate::teacher_cache::CacheSettings;
 
@@ -221,7 +221,7 @@ pub fn publish(output: &Path, summary: &RunSummary) -> Result<(), Error> {
         let student = output.join("students").join(format!("{number:04}"));
         copy_folder(&trial.join("student"), &student)?;
         copy_folder_file(&trial.join("metrics.json"), &student.join("metrics.json"))?;
-        report::write_model_card(&student, summary, number)?;
+        report::write_model_card(&student, summary, (number, CardFormat::of(&student)))?;
     }
     for trial in summary.study.trials.iter().filter(|trial| !trial.is_pending()) {
         report::write_trial_results(

@@ -52,7 +52,7 @@ pub enum Command {
     Layers(LayersArguments),
     /// Pick again from a finished run, without training
     Pareto(ParetoArguments),
-    /// Copy a trial's student into a folder of its own
+    /// Write a trial's student, or a network, into a folder of its own: Hugging Face or ONNX
     Export(ExportArguments),
     /// Write a run's reports again
     Report(ReportArguments),

@@ -21,20 +21,33 @@ pub struct Evaluation {
 ///
 /// [`Error::NoExamples`] for an empty set, [`Error::MissingFeature`] for a network without logits.
 pub fn evaluate<N: Network>(network: &N, set: &ExampleSet, batch_size: usize) -> Result<Evaluation, Error> {
-    if set.is_empty() {
-        return Err(Error::NoExamples { role: "evaluation" });
-    }
     let network = network.clone().frozen().valid();
     let path = network.logits();
     let taps = Taps::new([path.clone()]);
     let device = network.device();
+    evaluate_with(set, batch_size, |rows| {
+        let features = network.forward(&set.batch(rows, &device), &taps, Mode::Evaluation);
+        rows_of(crate::criterion::logits(&features, &path)?)
+    })
+}
+
+/// As [`evaluate`], with `answer` in place of a network: from rows of the set to the logits of each.
+///
+/// # Errors
+///
+/// [`Error::NoExamples`] for an empty set, and those of `answer`.
+pub fn evaluate_with<E: From<Error>>(
+    set: &ExampleSet,
+    batch_size: usize,
+    mut answer: impl FnMut(&[u32]) -> Result<Vec<Vec<f32>>, E>,
+) -> Result<Evaluation, E> {
+    if set.is_empty() {
+        return Err(Error::NoExamples { role: "evaluation" }.into());
+    }
     let mut logits = vec![Vec::new(); set.len()];
     let mut loss = Sum::default();
     for rows in set.by_length(batch_size) {
-        let batch = set.batch(&rows, &device);
-        let features = network.forward(&batch, &taps, Mode::Evaluation);
-        let output = crate::criterion::logits(&features, &path)?;
-        for (row, values) in rows.iter().zip(rows_of(output)?) {
+        for (row, values) in rows.iter().zip(answer(&rows)?) {
             loss.add(&values, set.examples[*row as usize].target);
             logits[*row as usize] = values;
         }

@@ -49,6 +49,11 @@ impl ExampleSet {
         self.examples.is_empty()
     }
 
+    /// The rows of all examples, in order.
+    pub fn rows(&self) -> Vec<u32> {
+        (0..self.len() as u32).collect()
+    }
+
     /// Pads the examples at `rows` to the longest of them. A row outside the set is left out.
     pub fn batch(&self, rows: &[u32], device: &Device) -> Batch {
         let chosen: Vec<(u32, &Example)> = rows
@@ -83,7 +88,7 @@ impl ExampleSet {
 
     /// Rows sorted by length and cut into batches of `batch_size`: for evaluation, where order is free.
     pub fn by_length(&self, batch_size: usize) -> Vec<Vec<u32>> {
-        let mut rows: Vec<u32> = (0..self.len() as u32).collect();
+        let mut rows = self.rows();
         rows.sort_by_key(|&row| (self.examples[row as usize].ids.len(), row));
         rows.chunks(batch_size.max(1)).map(<[u32]>::to_vec).collect()
     }
@@ -159,7 +164,7 @@ impl Order {
     /// The rows of each batch of epoch `epoch`; the last short batch is dropped unless it is the only one.
     pub fn epoch(&self, set: &ExampleSet, epoch: u64) -> Vec<Vec<u32>> {
         let mut rng = self.rng(epoch);
-        let mut rows: Vec<u32> = (0..set.len() as u32).collect();
+        let mut rows = set.rows();
         rows.shuffle(&mut rng);
         let size = self.batch_size.clamp(1, set.len().max(1));
         let mut batches: Vec<Vec<u32>> = Vec::with_capacity(rows.len() / size);

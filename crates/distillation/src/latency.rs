@@ -1,5 +1,6 @@
 //! Inference latency, measured on its own: warm-up, stated shape and threads, percentiles.
 
+use std::convert::Infallible;
 use std::time::Instant;
 
 use crate::{Error, Example, ExampleSet, Mode, Network, Parameters, Taps, Target};
@@ -55,24 +56,39 @@ pub fn measure_latency<N: Network>(
 fn time<N: Network>(network: &N, settings: &LatencySettings, vocabulary: usize) -> Latency {
     let taps = Taps::new([network.logits()]);
     let device = network.device();
-    let set = examples(settings, vocabulary);
-    let rows: Vec<u32> = (0..set.len() as u32).collect();
-    let batch = set.batch(&rows, &device);
-    let mut times = Vec::with_capacity(settings.repeats);
-    let warmup = settings.repeats.div_ceil(WARMUP_SHARE).max(3);
-    for call in 0..warmup + settings.repeats.max(1) {
-        let start = Instant::now();
+    let set = latency_examples(settings, vocabulary);
+    let batch = set.batch(&set.rows(), &device);
+    let answered = time_calls(settings.repeats, || {
         let features = network.forward(&batch, &taps, Mode::Evaluation);
         let _read = features.vectors(&network.logits()).map(|logits| logits.clone().into_data());
-        if call >= warmup {
+        Ok::<(), Infallible>(())
+    });
+    match answered {
+        Ok(latency) => latency,
+        Err(never) => match never {},
+    }
+}
+
+/// Times `repeats` calls after a warm-up.
+///
+/// # Errors
+///
+/// That of the first call that fails.
+pub fn time_calls<E>(repeats: usize, mut call: impl FnMut() -> Result<(), E>) -> Result<Latency, E> {
+    let mut times = Vec::with_capacity(repeats);
+    let warmup = repeats.div_ceil(WARMUP_SHARE).max(3);
+    for index in 0..warmup + repeats.max(1) {
+        let start = Instant::now();
+        call()?;
+        if index >= warmup {
             times.push(start.elapsed().as_secs_f64() * 1e3);
         }
     }
-    summarise(times)
+    Ok(summarise(times))
 }
 
-/// Examples of distinct tokens, so that the embedding look-up is a real one.
-fn examples(settings: &LatencySettings, vocabulary: usize) -> ExampleSet {
+/// The examples of a timed call: distinct tokens, so that the embedding look-up is a real one, and no padding.
+pub fn latency_examples(settings: &LatencySettings, vocabulary: usize) -> ExampleSet {
     let example = |row: usize| {
         let id = |place: usize| ((row * settings.length + place) * 97 + 3) % vocabulary.max(1);
         let ids = (0..settings.length.max(1)).map(|place| id(place) as u32).collect();

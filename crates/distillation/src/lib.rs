@@ -39,11 +39,11 @@ pub use criterion::{
 };
 pub use ensemble::Ensemble;
 pub use error::Error;
-pub use evaluation::{Evaluation, evaluate};
+pub use evaluation::{Evaluation, evaluate, evaluate_with};
 pub use event::{Event, Listener, StageEnd, StageReport};
 pub use examples::{Example, ExampleSet, Order, Target};
 pub use features::{Feature, Features, Taps};
-pub use latency::{Latency, LatencySettings, measure_latency};
+pub use latency::{Latency, LatencySettings, latency_examples, measure_latency, time_calls};
 pub use layer_path::LayerPath;
 pub use mapping::{HeadMatching, LayerMapping, LogitScale, LossKind, MatchingOptions, Normalize, Reduction};
 pub use matcher::{FeatureMatcher, MatcherValues, Matchers};

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use crate::Family;
 use crate::config::ConfigProblem;
+use crate::onnx::OnnxProblem;
 use crate::weights::{CheckpointProblem, WeightProblem};
 
 /// Why a network folder could not be read, built or written.
@@ -180,6 +181,27 @@ pub enum Error {
         vocabulary: usize,
         /// Rows of the word embeddings.
         embeddings: usize,
+    },
+    /// An ONNX file cannot be run.
+    #[error("cannot run `{}`", path.display())]
+    Onnx {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        #[source]
+        problem: OnnxProblem,
+    },
+    /// A network does not fit into one ONNX file.
+    #[error(
+        "`{}` would have {megabytes} MB of weights, and an ONNX file holds 2147 MB at most: \
+         export it with `--format hf`",
+        path.display()
+    )]
+    OnnxTooLarge {
+        /// The file that was to be written.
+        path: PathBuf,
+        /// Its weights.
+        megabytes: u64,
     },
     /// No token would be left of any text.
     #[error("max_length is {max_length}, but the special tokens alone take {special}: raise it above that")]

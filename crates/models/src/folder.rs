@@ -8,13 +8,13 @@ use half::f16;
 use safetensors::tensor::{Dtype, TensorView};
 use serde_json::json;
 
-use crate::Transformer;
 use crate::error::{Error, Problems};
 use crate::files;
 use crate::weights::{
     Checkpoint, Conventions, KerasClass, Slot, Stored, WeightProblem, Weights, fill, is_readable, slots,
     to_hdf5,
 };
+use crate::{Transformer, TransformerConfig};
 
 /// A network that was read, with what its user should know.
 #[derive(Clone, Debug)]
@@ -163,7 +163,7 @@ pub fn save(folder: &Path, network: &Transformer, precision: Precision) -> Resul
     std::fs::create_dir_all(folder).map_err(|source| Error::Write { path: folder.to_owned(), source })?;
     let path = folder.join(files::WEIGHTS);
     files::write(&path, &to_safetensors(&path, &Weights::of(network), precision)?)?;
-    write_config(folder, network, precision)
+    save_config(folder, network.config(), precision)
 }
 
 /// Writes `config.json` and `tf_model.h5`, in f32, as the TensorFlow classes of `transformers` read them. The folder is
@@ -178,11 +178,17 @@ pub fn save_tensorflow(folder: &Path, network: &Transformer) -> Result<(), Error
     let refused = |source| Error::SerializeHdf5 { path: path.clone(), source: Box::new(source) };
     let class = KerasClass::of(network.config().family);
     files::write(&path, &to_hdf5(network, &class).map_err(refused)?)?;
-    write_config(folder, network, Precision::F32)
+    save_config(folder, network.config(), Precision::F32)
 }
 
-fn write_config(folder: &Path, network: &Transformer, precision: Precision) -> Result<(), Error> {
-    let mut config = network.config().to_json();
+/// Writes `config.json` for weights in `precision`.
+pub(crate) fn save_config(
+    folder: &Path,
+    config: &TransformerConfig,
+    precision: Precision,
+) -> Result<(), Error> {
+    std::fs::create_dir_all(folder).map_err(|source| Error::Write { path: folder.to_owned(), source })?;
+    let mut config = config.to_json();
     if let Some(object) = config.as_object_mut() {
         object.remove("torch_dtype"); // The older name of `dtype`, which would contradict it.
         object.insert("dtype".to_owned(), json!(precision.dtype_name()));

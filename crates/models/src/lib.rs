@@ -15,6 +15,7 @@ pub mod family;
 pub mod inherit;
 pub mod layers;
 pub mod mobilebert;
+pub mod onnx;
 pub mod projection;
 pub mod tokenizer;
 pub mod transformer;
@@ -36,6 +37,9 @@ pub use family::Family;
 pub use folder::{LoadWarning, Loaded, Precision, save, save_tensorflow};
 pub use inherit::{InheritancePlan, Inherited, inherit};
 pub use mobilebert::MobileBert;
+#[cfg(feature = "onnx")]
+pub use onnx::OnnxNetwork;
+pub use onnx::{ONNX_FILE, save_onnx};
 pub use projection::{Refits, TeacherStates, Trained, can_project, project};
 pub use student::student_config;
 pub use tokenizer::{Encoded, Tokenizer};

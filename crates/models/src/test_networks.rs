@@ -4,6 +4,8 @@ use std::path::{Path, PathBuf};
 
 use autodistillation_distillation::{Batch, Targets};
 use burn::tensor::{Device, Tensor, TensorData};
+use rand::{RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
 use serde_json::{Value, json};
 
 use crate::{Bert, Transformer, TransformerConfig};
@@ -70,4 +72,32 @@ pub(crate) fn shared(path: &str) -> Option<PathBuf> {
         return None;
     }
     Some(folder)
+}
+
+/// Copies of `bytes` with a few changes each: bytes set, cut off, repeated, moved.
+pub(crate) fn mutations(bytes: &[u8], count: usize) -> impl Iterator<Item = Vec<u8>> {
+    let mut random = ChaCha8Rng::seed_from_u64(5);
+    (0..count).map(move |_| {
+        let mut changed = bytes.to_vec();
+        for _ in 0..random.random_range(1..4) {
+            mutate(&mut changed, &mut random);
+        }
+        changed
+    })
+}
+
+fn mutate(bytes: &mut Vec<u8>, random: &mut ChaCha8Rng) {
+    if bytes.is_empty() {
+        return;
+    }
+    let place = random.random_range(0..bytes.len());
+    let length = random.random_range(0..9).min(bytes.len() - place);
+    match random.random_range(0..6) {
+        0 => bytes.truncate(place),
+        1 => bytes.splice(place..place, bytes[place..place + length].to_vec()).for_each(drop),
+        2 => bytes.drain(place..place + length).for_each(drop),
+        3 => bytes[place] = [0, 1, 0x7f, 0x80, 0xff][length % 5],
+        4 => bytes[place] ^= 1 << (length % 8),
+        _ => bytes[place] = random.random(),
+    }
 }

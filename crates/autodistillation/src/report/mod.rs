@@ -27,7 +27,7 @@ use autodistillation_search::Trial;
 pub use environment::{Environment, LatencySettings};
 pub use error::Error;
 pub use machine::Machine;
-pub use model_card::model_card;
+pub use model_card::{CardFormat, model_card};
 pub use page::page;
 pub use pareto_files::{ParetoFile, ParetoTrial};
 pub use plain_text::{final_results, trial_results};
@@ -81,12 +81,12 @@ pub fn write_trial_results(folder: &Path, run: &RunSummary, number: u32) -> Resu
 ///
 /// # Errors
 /// A number that is not in the study, or a file system that refuses.
-pub fn write_model_card(student: &Path, run: &RunSummary, number: u32) -> Result<(), Error> {
-    let card = model_card(run, find(run, number)?);
-    // The classes that load TensorFlow's weights have names of their own.
-    let tensorflow = student.join("tf_model.h5").is_file();
-    let card = if tensorflow { card.replace("AutoModelFor", "TFAutoModelFor") } else { card };
-    atomic_file::write(&student.join("README.md"), &card)
+pub fn write_model_card(
+    student: &Path,
+    run: &RunSummary,
+    (number, format): (u32, CardFormat),
+) -> Result<(), Error> {
+    atomic_file::write(&student.join("README.md"), &model_card(run, find(run, number)?, format))
 }
 
 fn find(run: &RunSummary, number: u32) -> Result<&Trial, Error> {
@@ -116,7 +116,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let run = example_run::sst2();
         write_trial_results(folder.path(), &run, 5).unwrap();
-        write_model_card(&folder.path().join("students/0005"), &run, 5).unwrap();
+        write_model_card(&folder.path().join("students/0005"), &run, (5, CardFormat::HuggingFace)).unwrap();
         assert!(folder.path().join("Trial_5_results.txt").is_file());
         assert!(folder.path().join("students/0005/README.md").is_file());
     }
@@ -124,7 +124,8 @@ mod tests {
     #[test]
     fn an_unknown_trial_is_answered_with_the_known_ones() {
         let folder = tempfile::tempdir().unwrap();
-        let error = write_model_card(folder.path(), &example_run::two_trials(), 7).unwrap_err();
+        let error = write_model_card(folder.path(), &example_run::two_trials(), (7, CardFormat::HuggingFace))
+            .unwrap_err();
         assert!(error.to_string().starts_with("trial 7 is not in the run `demo` (it has 0, 1)"), "{error}");
     }
 }

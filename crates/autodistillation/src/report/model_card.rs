@@ -1,5 +1,7 @@
 //! The model card of a student: a `README.md` that the Hugging Face hub understands.
 
+use std::path::Path;
+
 use autodistillation_search::{Architecture, Metrics, Trial};
 
 use super::digits;
@@ -8,11 +10,22 @@ use super::quantity::{Quantity, is_cost};
 use super::summary::Measured;
 use super::{RunSummary, yaml_text};
 
+/// What the folder of a student holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CardFormat {
+    /// Weights for `transformers`.
+    HuggingFace,
+    /// Weights for the TensorFlow classes of `transformers`.
+    TensorFlow,
+    /// An ONNX file.
+    Onnx,
+}
+
 /// The model card of one trial's student: YAML front matter with a `model-index`, then Markdown.
 ///
 /// Format: <https://huggingface.co/docs/hub/model-cards>.
-pub fn model_card(run: &RunSummary, trial: &Trial) -> String {
-    let card = Card { run, trial, measured: measured(run, trial) };
+pub fn model_card(run: &RunSummary, trial: &Trial, format: CardFormat) -> String {
+    let card = Card { run, trial, format, measured: measured(run, trial) };
     let sections = [
         card.front_matter(),
         card.title(),
@@ -30,6 +43,7 @@ pub fn model_card(run: &RunSummary, trial: &Trial) -> String {
 struct Card<'a> {
     run: &'a RunSummary,
     trial: &'a Trial,
+    format: CardFormat,
     measured: Measured,
 }
 
@@ -50,7 +64,7 @@ impl Card<'_> {
                 lines.extend(["license: other", "license_name: inherits-the-teachers"].map(str::to_owned))
             }
         }
-        lines.push("library_name: transformers".to_owned());
+        lines.push(format!("library_name: {}", self.format.library()));
         lines.push(format!("pipeline_tag: {}", yaml_text::quoted(&self.run.dataset.task)));
         lines.extend(teacher.hub_id.as_ref().map(|id| format!("base_model: {}", yaml_text::quoted(id))));
         lines.push("tags: [autodistillation, knowledge-distillation, architecture-search]".to_owned());
@@ -105,11 +119,7 @@ impl Card<'_> {
     }
 
     fn usage(&self) -> String {
-        "## Use\n\n```python\n\
-         from transformers import AutoModelForSequenceClassification, AutoTokenizer\n\
-         tokenizer = AutoTokenizer.from_pretrained(\"path/to/this/folder\")\n\
-         network = AutoModelForSequenceClassification.from_pretrained(\"path/to/this/folder\")\n```\n"
-            .to_owned()
+        format!("## Use\n\n```python\n{}```\n", self.format.usage())
     }
 
     fn architecture(&self) -> String {
@@ -178,6 +188,46 @@ impl Card<'_> {
     }
 }
 
+impl CardFormat {
+    /// That of the student in `folder`, as a run leaves it.
+    pub fn of(folder: &Path) -> Self {
+        if folder.join("tf_model.h5").is_file() { Self::TensorFlow } else { Self::HuggingFace }
+    }
+
+    /// The hub's name of the library that runs it.
+    fn library(self) -> &'static str {
+        match self {
+            Self::HuggingFace | Self::TensorFlow => "transformers",
+            Self::Onnx => "onnx",
+        }
+    }
+
+    /// From texts to the network or its logits.
+    fn usage(self) -> &'static str {
+        match self {
+            Self::HuggingFace => {
+                "from transformers import AutoModelForSequenceClassification, AutoTokenizer\n\
+                 tokenizer = AutoTokenizer.from_pretrained(\"path/to/this/folder\")\n\
+                 network = AutoModelForSequenceClassification.from_pretrained(\"path/to/this/folder\")\n"
+            }
+            Self::TensorFlow => {
+                "from transformers import AutoTokenizer, TFAutoModelForSequenceClassification\n\
+                 tokenizer = AutoTokenizer.from_pretrained(\"path/to/this/folder\")\n\
+                 network = TFAutoModelForSequenceClassification.from_pretrained(\"path/to/this/folder\")\n"
+            }
+            Self::Onnx => {
+                "import onnxruntime\n\
+                 from transformers import AutoTokenizer\n\
+                 tokenizer = AutoTokenizer.from_pretrained(\"path/to/this/folder\")\n\
+                 session = onnxruntime.InferenceSession(\"path/to/this/folder/model.onnx\")\n\
+                 inputs = tokenizer([\"a text\"], padding=True, return_tensors=\"np\")\n\
+                 inputs = {port.name: inputs[port.name].astype(\"int64\") for port in session.get_inputs()}\n\
+                 logits = session.run([\"logits\"], inputs)[0]\n"
+            }
+        }
+    }
+}
+
 fn rows(split: &str, student: &Metrics, teacher: &Metrics) -> String {
     let names = ordered(student.iter().map(|(name, _)| name));
     let row = |name: &&str| {
@@ -239,14 +289,23 @@ mod tests {
     #[test]
     fn a_card_states_results_recipe_and_provenance() {
         let run = example_run::sst2();
-        insta::assert_snapshot!(model_card(&run, run.trial(5).unwrap()));
+        insta::assert_snapshot!(model_card(&run, run.trial(5).unwrap(), CardFormat::HuggingFace));
+    }
+
+    #[test]
+    fn the_card_of_an_onnx_file_shows_how_to_run_it() {
+        let run = example_run::sst2();
+        let card = model_card(&run, run.trial(5).unwrap(), CardFormat::Onnx);
+        assert_eq!(front_matter(&card).as_mapping_get("library_name").unwrap().as_str(), Some("onnx"));
+        assert!(card.contains("InferenceSession(\"path/to/this/folder/model.onnx\")"), "{card}");
+        assert!(!card.contains("AutoModel"), "{card}");
     }
 
     #[test]
     fn the_front_matter_carries_the_metrics_of_the_study() {
         let run = example_run::sst2();
         let trial = run.trial(5).unwrap();
-        let yaml = front_matter(&model_card(&run, trial));
+        let yaml = front_matter(&model_card(&run, trial, CardFormat::HuggingFace));
         let result = first_result(&yaml);
         let metric = &result.as_mapping_get("metrics").unwrap().as_sequence().unwrap()[0];
         assert_eq!(metric.as_mapping_get("type").unwrap().as_str(), Some("accuracy"));
@@ -258,7 +317,7 @@ mod tests {
     fn hostile_names_stay_text() {
         let run = example_run::hostile();
         let trial = &run.study.trials[0];
-        let card = model_card(&run, trial);
+        let card = model_card(&run, trial, CardFormat::HuggingFace);
         let yaml = front_matter(&card);
         let dataset = first_result(&yaml).as_mapping_get("dataset").unwrap().clone();
         assert_eq!(dataset.as_mapping_get("name").unwrap().as_str(), Some(run.dataset.name.as_str()));
@@ -270,7 +329,7 @@ mod tests {
     fn a_teacher_without_a_known_licence_is_marked_as_inherited() {
         let mut run = example_run::two_trials();
         run.teacher.license = None;
-        let card = model_card(&run, &run.study.trials[0]);
+        let card = model_card(&run, &run.study.trials[0], CardFormat::HuggingFace);
         assert_eq!(front_matter(&card).as_mapping_get("license").unwrap().as_str(), Some("other"));
         assert!(card.contains("inherits the licence of its teacher"));
     }

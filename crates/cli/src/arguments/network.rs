@@ -12,7 +12,7 @@ use super::count;
 #[command(after_help = "Example:
   autodistillation evaluate runs/first/students/0003 --data dev.tsv --text sentence --label label")]
 pub struct EvaluateArguments {
-    /// The network's Hugging Face folder
+    /// The network's Hugging Face folder, or an ONNX file with config.json and tokenizer beside it
     pub network: PathBuf,
     /// Labelled examples: tsv, csv, jsonl or parquet
     #[arg(long, value_name = "FILE")]
@@ -52,7 +52,7 @@ pub struct EvaluateArguments {
   autodistillation predict runs/first/students/0003 texts.txt
   echo 'a warm, funny film' | autodistillation predict runs/first/students/0003")]
 pub struct PredictArguments {
-    /// The network's Hugging Face folder
+    /// The network's Hugging Face folder, or an ONNX file with config.json and tokenizer beside it
     pub network: PathBuf,
     /// One text a line; a tab separates the two texts of a pair [default: standard input]
     pub file: Option<PathBuf>,

@@ -30,16 +30,17 @@ pub struct ParetoArguments {
 
 /// `export`
 #[derive(Debug, Args)]
-#[command(
-    after_help = "Example:\n  autodistillation export runs/first --trial 3 --to my-student --precision f16"
-)]
+#[command(after_help = "Examples:
+  autodistillation export runs/first --trial 3 --to my-student --precision f16
+  autodistillation export runs/first --trial 3 --to my-student --format onnx
+  autodistillation export teachers/minilm-l6-sst2 --to my-teacher --format onnx")]
 pub struct ExportArguments {
-    /// Folder of the run
-    pub run: PathBuf,
-    /// Number of the trial
+    /// Folder of the run, or of one network
+    pub from: PathBuf,
+    /// Number of the trial, where it is a run
     #[arg(long, value_name = "N")]
-    pub trial: u32,
-    /// Folder for the student, new or empty
+    pub trial: Option<u32>,
+    /// Folder for the network, new or empty
     #[arg(long, value_name = "DIR")]
     pub to: PathBuf,
     /// Layout of the folder
@@ -53,10 +54,12 @@ pub struct ExportArguments {
 /// Layout of an exported student.
 #[derive(Clone, Copy, Debug, ValueEnum)]
 pub enum ExportFormat {
-    /// Hugging Face, for PyTorch
+    /// Hugging Face's `model.safetensors`
     Hf,
-    /// Hugging Face, for TensorFlow (`tf_model.h5`)
+    /// Hugging Face's `tf_model.h5`, for TensorFlow
     Tf,
+    /// `model.onnx`, for ONNX Runtime
+    Onnx,
 }
 
 /// How the numbers of an exported student are stored.

@@ -8,6 +8,7 @@ mod formats;
 mod help;
 mod killing;
 mod network_errors;
+mod onnx;
 mod results;
 mod stopping;
 mod students;

@@ -47,6 +47,16 @@ impl Embeddings {
         }
     }
 
+    /// Whether each token's neighbours are looked at with it.
+    pub(crate) fn has_trigrams(&self) -> bool {
+        self.trigram
+    }
+
+    /// Whether words go through [`Embeddings::embedding_transformation`].
+    pub(crate) fn widens(&self) -> bool {
+        self.widens
+    }
+
     /// (batch, length) → (batch, length, hidden). The feature is the module's output, after dropout.
     pub(super) fn forward(&self, batch: &Batch, pass: &mut Pass<'_>) -> Option<Tensor<3>> {
         let words = self.word_embeddings.forward_by_rows(batch.ids.clone());
@@ -74,7 +84,7 @@ fn constant_padding(words: Tensor<3>, mask: &Tensor<2>) -> Tensor<3> {
 fn with_neighbours(words: Tensor<3>) -> Tensor<3> {
     let [batch, length, width] = words.dims();
     let edge = Tensor::<3>::zeros([batch, 1, width], &words.device());
-    let next = Tensor::cat(vec![words.clone().narrow(1, 1, length - 1), edge.clone()], 1);
-    let previous = Tensor::cat(vec![edge, words.clone().narrow(1, 0, length - 1)], 1);
+    let longer = Tensor::cat(vec![edge.clone(), words.clone(), edge], 1); // (batch, length + 2, width)
+    let (next, previous) = (longer.clone().narrow(1, 2, length), longer.narrow(1, 0, length));
     Tensor::cat(vec![next, words, previous], 2)
 }

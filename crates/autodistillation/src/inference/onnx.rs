@@ -1,0 +1,70 @@
+//! An ONNX file under the same measures as a network of a folder.
+
+use std::path::Path;
+
+use autodistillation_distillation::{
+    Evaluation, ExampleSet, LatencySettings, evaluate_with, latency_examples, time_calls,
+};
+use autodistillation_models::{OnnxNetwork, TransformerConfig};
+use burn::tensor::Device;
+
+use crate::Error;
+use crate::plan::LatencyPlan;
+use crate::report::LatencyPercentiles;
+
+/// An ONNX file that runs.
+pub(super) struct OnnxSubject {
+    network: OnnxNetwork,
+    /// Of the file, in 10⁶ bytes.
+    size_mb: f64,
+}
+
+impl OnnxSubject {
+    pub(super) fn load(file: &Path, config: &TransformerConfig) -> Result<Self, Error> {
+        let network = OnnxNetwork::load(file, config)?;
+        let size = std::fs::metadata(file).map(|found| found.len());
+        let size = size.map_err(|source| Error::File { action: "read", path: file.to_owned(), source })?;
+        Ok(Self { network, size_mb: size as f64 / 1e6 })
+    }
+
+    pub(super) fn answers(&self, set: &ExampleSet, batch_size: usize) -> Result<Evaluation, Error> {
+        let device = Device::flex();
+        let threads = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+        OnnxNetwork::with_threads(threads, || {
+            evaluate_with(set, batch_size, |rows| {
+                Ok(self.network.run(&self.network.inputs(&set.batch(rows, &device))?)?)
+            })
+        })
+    }
+
+    /// As [`crate::measurement::latency`]: from ready token ids to logits, the runtime prepared for that shape.
+    pub(super) fn latency(
+        &self,
+        config: &TransformerConfig,
+        plan: &LatencyPlan,
+    ) -> Result<LatencyPercentiles, Error> {
+        let settings = LatencySettings {
+            batch_size: plan.batch_size,
+            length: plan.length.min(config.max_position_embeddings),
+            threads: plan.threads,
+            repeats: plan.repeats,
+        };
+        let set = latency_examples(&settings, config.vocab_size);
+        let network = self.network.fixed_to([settings.batch_size, settings.length])?;
+        let inputs = network.inputs(&set.batch(&set.rows(), &Device::flex()))?;
+        let latency = OnnxNetwork::with_threads(settings.threads, || {
+            time_calls(settings.repeats, || network.run(&inputs).map(drop))
+        })?;
+        Ok(LatencyPercentiles { p50: latency.p50, p90: latency.p90, p99: latency.p99 })
+    }
+
+    /// The file's own size in place of that of `model.safetensors`.
+    pub(super) fn costs(&self, mut costs: Vec<(&'static str, f64)>) -> Vec<(&'static str, f64)> {
+        for (name, value) in &mut costs {
+            if *name == "size_mb" {
+                *value = self.size_mb;
+            }
+        }
+        costs
+    }
+}

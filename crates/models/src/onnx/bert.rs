@@ -1,0 +1,131 @@
+//! BERT as a graph, and the families that only spell it otherwise.
+
+use super::graph::{GraphBuilder, Value};
+use super::messages::Graph;
+use super::operators::AttentionInputs;
+use crate::bert::head::HeadActivation;
+use crate::bert::{Attention, Bert, Embeddings, EncoderLayer, ResidualOutput};
+use crate::config::Activation;
+use crate::layers::Linear;
+
+/// The graph from token ids to logits.
+pub(super) fn graph(network: &Bert) -> Graph {
+    let mut builder = GraphBuilder::default();
+    let ids = builder.input(super::INPUT_IDS);
+    let mask = builder.input(super::ATTENTION_MASK);
+    let bias = builder.mask_bias(&mask);
+    let mut body = Body { network, bias, builder };
+    let mut hidden = body.embeddings(&network.bert.embeddings, &ids);
+    if let Some(project) = &network.bert.embeddings_project {
+        hidden = body.linear("bert.embeddings_project", project, &hidden);
+    }
+    for layer in 0..network.bert.encoder.layer.len() {
+        hidden = body.layer(layer, &hidden);
+    }
+    let logits = body.head(&hidden);
+    body.builder.finish(super::LOGITS, (logits, network.config().num_labels()))
+}
+
+struct Body<'a> {
+    network: &'a Bert,
+    /// Of the mask, (batch, 1, 1, length).
+    bias: Value,
+    builder: GraphBuilder,
+}
+
+impl Body<'_> {
+    /// The family's name of a module of BERT.
+    fn at(&self, module: &str) -> String {
+        let spelling = self.network.config().family.spelling();
+        spelling.map_or_else(|| module.to_owned(), |spelling| spelling.module(module))
+    }
+
+    /// (batch, rows, in) → (batch, rows, out)
+    fn linear(&mut self, module: &str, linear: &Linear, input: &Value) -> Value {
+        let place = self.at(module);
+        self.builder.linear(&place, linear, input)
+    }
+
+    /// (batch, length) → (batch, length, width of the embeddings)
+    fn embeddings(&mut self, embeddings: &Embeddings, ids: &Value) -> Value {
+        let place = self.at("bert.embeddings");
+        let at = |module: &str| format!("{place}.{module}");
+        let first = self.network.config().first_position();
+        let builder = &mut self.builder;
+        let mut sum = builder.look_up(&at("word_embeddings"), &embeddings.word_embeddings, ids);
+        if let Some(table) = &embeddings.token_type_embeddings {
+            let module = at("token_type_embeddings");
+            // RoBERTa's one segment, which its tokenizer does not name.
+            let segments = if self.network.config().type_vocab_size == 1 {
+                builder.parameter(&format!("{module}.weight"), &table.weight)
+            } else {
+                let segments = builder.input(super::TOKEN_TYPE_IDS);
+                builder.look_up(&module, table, &segments)
+            };
+            sum = builder.node("Add", &place, &[&sum, &segments]);
+        }
+        let table = (&embeddings.position_embeddings, first);
+        let positions = builder.positions(&at("position_embeddings"), table, ids);
+        let sum = builder.node("Add", &place, &[&sum, &positions]);
+        builder.layer_norm(&at("LayerNorm"), &embeddings.layer_norm, &sum)
+    }
+
+    /// (batch, length, hidden) → (batch, rows, hidden). The head reads the first token only, so the last layer computes
+    /// one row.
+    fn layer(&mut self, index: usize, hidden: &Value) -> Value {
+        let place = format!("bert.encoder.layer.{index}");
+        let layers = &self.network.bert.encoder.layer;
+        let EncoderLayer { attention, intermediate, output } = &layers[index];
+        let rows = match index + 1 == layers.len() {
+            true => self.builder.first_token(&self.at(&place), hidden),
+            false => hidden.clone(),
+        };
+        let attended = self.attention(&place, attention, (hidden, &rows));
+        let wide = format!("{place}.intermediate");
+        let activation = self.network.config().hidden_act;
+        let states = self.linear(&format!("{wide}.dense"), &intermediate.dense, &attended);
+        let states = self.builder.activation(&self.at(&wide), activation, &states);
+        self.residual(&format!("{place}.output"), output, (&states, &attended))
+    }
+
+    fn attention(&mut self, layer: &str, attention: &Attention, (hidden, rows): (&Value, &Value)) -> Value {
+        let place = format!("{layer}.attention.self");
+        let of = &attention.self_attention;
+        let queries = self.linear(&format!("{place}.query"), &of.query, rows);
+        let keys = self.linear(&format!("{place}.key"), &of.key, hidden);
+        let values = self.linear(&format!("{place}.value"), &of.value, hidden);
+        let config = self.network.config();
+        let heads = (config.num_attention_heads, config.head_size());
+        let inputs = AttentionInputs { queries, keys, values, bias: &self.bias, heads };
+        let spelled = self.at(&place);
+        let context = self.builder.attention(&spelled, &inputs);
+        self.residual(&format!("{layer}.attention.output"), &attention.output, (&context, rows))
+    }
+
+    /// Projection, residual, norm: (batch, rows, in) → (batch, rows, hidden).
+    fn residual(
+        &mut self,
+        place: &str,
+        output: &ResidualOutput,
+        (input, residual): (&Value, &Value),
+    ) -> Value {
+        let projected = self.linear(&format!("{place}.dense"), &output.dense, input);
+        let norm = self.at(&format!("{place}.LayerNorm"));
+        let sum = self.builder.node("Add", &norm, &[&projected, residual]);
+        self.builder.layer_norm(&norm, &output.layer_norm, &sum)
+    }
+
+    /// (batch, rows, hidden) → (batch, labels)
+    fn head(&mut self, hidden: &Value) -> Value {
+        let (place, classifier) = (self.at("bert.pooler.dense"), self.at("classifier"));
+        let builder = &mut self.builder;
+        let first = builder.first_vector(&place, hidden);
+        let pooled = builder.dense(&place, &self.network.bert.pooler.dense, &first);
+        let pooled = match HeadActivation::of(self.network.config().family) {
+            HeadActivation::Tanh => builder.node("Tanh", &place, &[&pooled]),
+            HeadActivation::Relu => builder.activation(&place, Activation::Relu, &pooled),
+            HeadActivation::Gelu => builder.activation(&place, Activation::Gelu, &pooled),
+        };
+        builder.dense(&classifier, &self.network.classifier, &pooled)
+    }
+}

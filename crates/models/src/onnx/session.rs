@@ -1,0 +1,187 @@
+//! An ONNX file under tract, a runtime in plain Rust (<https://github.com/sonos/tract>).
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use autodistillation_distillation::Batch;
+use burn::tensor::TensorData;
+use tract_linalg::multithread::{Executor, multithread_tract_scope};
+use tract_onnx::prelude::{
+    Datum, Framework, InferenceFact, InferenceModelExt, IntoRunnable, Symbol, SymbolValues, TDim, TValue,
+    Tensor, ToDim, TractResult, TypedModel, TypedRunnableModel,
+};
+
+use tract_onnx::tract_hir::internal::DimLike;
+
+use super::graph::{BATCH, LENGTH};
+use super::messages::Model;
+use super::screening::{Screen, screen};
+use super::{ATTENTION_MASK, INPUT_IDS, OnnxProblem};
+use crate::{Error, TransformerConfig, files};
+
+/// The largest tensor in a call.
+const MOST_MEGABYTES: u64 = 4096;
+
+/// A network that was read from an ONNX file and is run as that file says.
+#[derive(Clone, Debug)]
+pub struct OnnxNetwork {
+    path: PathBuf,
+    inputs: Vec<Screen>,
+    model: TypedModel,
+    plan: Arc<TypedRunnableModel>,
+    /// Elements of each tensor in a call, by batch and length.
+    sizes: Vec<(String, TDim)>,
+    axes: [Symbol; 2],
+}
+
+/// A batch in the form that one network takes.
+#[derive(Clone, Debug)]
+pub struct OnnxInputs {
+    tensors: Vec<Tensor>,
+    shape: [usize; 2],
+}
+
+impl OnnxNetwork {
+    /// Reads an ONNX file with a network of `config`.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Onnx`] with what is wrong with the file: not whole, operators that are not run, a broken graph, other
+    /// labels than the config's.
+    pub fn load(path: &Path, config: &TransformerConfig) -> Result<Self, Error> {
+        let bytes = files::read(path)?;
+        Self::from_bytes(path, &bytes, config.num_labels())
+            .map_err(|problem| Error::Onnx { path: path.to_owned(), problem })
+    }
+
+    fn from_bytes(path: &Path, bytes: &[u8], labels: usize) -> Result<Self, OnnxProblem> {
+        let model = Model::from_bytes(bytes)?;
+        let screened = screen(&model)?;
+        // The runtime sees what was understood here, and nothing else of the file.
+        let clean = model.to_bytes();
+        drop(model);
+        let (model, axes) = contained(|| typed(&clean))?;
+        let found = model.output_fact(0).ok().and_then(|fact| fact.shape.get(1)?.to_usize().ok());
+        if found != Some(labels) {
+            return Err(OnnxProblem::OtherLabels { found: found.unwrap_or_default(), expected: labels });
+        }
+        let plan = contained(|| planned(model.clone()))?;
+        let sizes = model.nodes().iter().flat_map(|node| {
+            node.outputs.iter().map(|output| (node.name.clone(), output.fact.shape.volume()))
+        });
+        let sizes = sizes.collect();
+        Ok(Self { path: path.to_owned(), inputs: screened.inputs, model, plan, sizes, axes })
+    }
+
+    /// The same network, prepared for calls of this batch and length alone, as one would for a service.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Onnx`] when the runtime cannot run that shape.
+    pub fn fixed_to(&self, shape: [usize; 2]) -> Result<Self, Error> {
+        let prepared = || {
+            let symbols = self.axes.iter().cloned().zip(shape.map(|size| size.to_dim())).collect();
+            planned(self.model.set_symbols(&symbols)?)
+        };
+        let plan = contained(prepared).map_err(|problem| self.problem(problem))?;
+        Ok(Self { plan, ..self.clone() })
+    }
+
+    /// A batch as this network takes it.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Onnx`] for ids that its tables do not have, or a batch that takes too much memory.
+    pub fn inputs(&self, batch: &Batch) -> Result<OnnxInputs, Error> {
+        let shape = batch.ids.dims();
+        self.require_memory(shape).map_err(|problem| self.problem(problem))?;
+        let tensor = |input: &Screen| {
+            let data = match &*input.name {
+                INPUT_IDS => batch.ids.to_data(),
+                ATTENTION_MASK => batch.mask.to_data(),
+                _ => batch.token_types.to_data(),
+            };
+            integers(input, data).and_then(|values| contained(|| Tensor::from_shape(&shape, &values)))
+        };
+        let tensors = self.inputs.iter().map(tensor).collect::<Result<_, _>>();
+        Ok(OnnxInputs { tensors: tensors.map_err(|problem| self.problem(problem))?, shape })
+    }
+
+    /// Logits of every example.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Onnx`] when the runtime fails.
+    pub fn run(&self, inputs: &OnnxInputs) -> Result<Vec<Vec<f32>>, Error> {
+        let run = || {
+            let tensors = inputs.tensors.iter().map(|tensor| TValue::from(tensor.clone())).collect();
+            let outputs = self.plan.run(tensors)?;
+            let values = outputs[0].try_as_plain_ram()?.as_slice::<f32>()?.to_vec();
+            let width = values.len() / inputs.shape[0].max(1);
+            Ok(values.chunks(width.max(1)).map(<[f32]>::to_vec).collect())
+        };
+        contained(run).map_err(|problem| self.problem(problem))
+    }
+
+    /// Does `work` with `threads` threads for each call of a network.
+    pub fn with_threads<R>(threads: usize, work: impl FnOnce() -> R) -> R {
+        let executor = if threads > 1 { Executor::multithread(threads) } else { Executor::SingleThread };
+        multithread_tract_scope(executor, work)
+    }
+
+    fn require_memory(&self, shape: [usize; 2]) -> Result<(), OnnxProblem> {
+        let [batch, length] = &self.axes;
+        let values = SymbolValues::default().with(batch, shape[0] as i64).with(length, shape[1] as i64);
+        for (place, size) in &self.sizes {
+            let elements = size.eval_to_i64(&values).ok().and_then(|elements| u64::try_from(elements).ok());
+            let megabytes = elements.unwrap_or(u64::MAX).saturating_mul(4) / 1_000_000;
+            if megabytes > MOST_MEGABYTES {
+                return Err(OnnxProblem::TooMuchMemory { place: place.clone(), megabytes });
+            }
+        }
+        Ok(())
+    }
+
+    fn problem(&self, problem: OnnxProblem) -> Error {
+        Error::Onnx { path: self.path.clone(), problem }
+    }
+}
+
+/// The graph with known types, its batch and length left open.
+fn typed(bytes: &[u8]) -> TractResult<(TypedModel, [Symbol; 2])> {
+    let mut model = tract_onnx::onnx().model_for_read(&mut &*bytes)?;
+    let axes = [BATCH, LENGTH].map(|name| model.symbols.sym(name));
+    for input in 0..model.inputs.len() {
+        let shape = [axes[0].to_dim(), axes[1].to_dim()];
+        model.set_input_fact(input, InferenceFact::dt_shape(i64::datum_type(), shape))?;
+    }
+    Ok((model.into_typed()?.into_decluttered()?, axes))
+}
+
+fn planned(model: TypedModel) -> TractResult<Arc<TypedRunnableModel>> {
+    model.into_optimized()?.into_runnable()
+}
+
+/// An input's numbers, all of which its tables have.
+fn integers(input: &Screen, data: TensorData) -> Result<Vec<i64>, OnnxProblem> {
+    let values: Vec<i64> = data.convert::<i64>().try_into_vec().unwrap_or_default();
+    match input.rows {
+        Some(rows) if values.iter().any(|&value| usize::try_from(value).map_or(true, |id| id >= rows)) => {
+            Err(OnnxProblem::graph(&input.name, "its table has fewer rows than the tokenizer has tokens"))
+        }
+        _ => Ok(values),
+    }
+}
+
+/// The runtime's answer; a panic inside it is a problem of the file.
+fn contained<T>(work: impl FnOnce() -> TractResult<T>) -> Result<T, OnnxProblem> {
+    match catch_unwind(AssertUnwindSafe(work)) {
+        Ok(Ok(done)) => Ok(done),
+        Ok(Err(source)) => Err(OnnxProblem::Runtime { source: source.into() }),
+        Err(_) => Err(OnnxProblem::Breakdown),
+    }
+}
+
+#[cfg(test)]
+mod tests;
