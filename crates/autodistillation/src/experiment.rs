@@ -4,6 +4,7 @@ mod built_in;
 mod checkpoint;
 mod closures;
 mod journal;
+mod logit_losses;
 mod measures;
 mod mock;
 mod start;

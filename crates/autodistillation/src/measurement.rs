@@ -39,7 +39,7 @@ fn of_set(
     batch_size: usize,
     prefix: &str,
 ) -> Result<Vec<(String, f64)>, Error> {
-    let evaluation = evaluate(network, set, batch_size)?;
+    let evaluation = evaluate(network, set, batch_size)?.named(&network.config().labels);
     let named = |metric: Metric| Some((format!("{prefix}{}", metric.name()), metric.of(&evaluation)?));
     Ok(Metric::ALL.into_iter().filter_map(named).collect())
 }

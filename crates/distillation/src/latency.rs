@@ -63,7 +63,7 @@ fn time<N: Network>(network: &N, settings: &LatencySettings, vocabulary: usize) 
     for call in 0..warmup + settings.repeats.max(1) {
         let start = Instant::now();
         let features = network.forward(&batch, &taps, Mode::Evaluation);
-        let _read = features.vectors(&network.logits()).map(|logits| logits.clone().into_data());
+        let _read = features.get(&network.logits()).map(|logits| logits.clone().into_data());
         if call >= warmup {
             times.push(start.elapsed().as_secs_f64() * 1e3);
         }

@@ -23,16 +23,17 @@ pub mod network;
 pub mod optimizer;
 pub mod schedule;
 pub mod stage;
+pub mod target;
 pub mod teacher;
 pub mod training;
 
-pub use batch::{Batch, Targets};
+pub use batch::Batch;
 pub use block::Block;
 pub use criterion::{Criterion, IntermediateLayersKnowledgeDistillationLoss, KnowledgeDistillationLoss};
 pub use error::Error;
 pub use evaluation::{Evaluation, evaluate};
 pub use event::{Event, Listener, StageEnd, StageReport};
-pub use examples::{Example, ExampleSet, Order, Target};
+pub use examples::{Example, ExampleSet, Order};
 pub use features::{Feature, Features, Taps};
 pub use latency::{Latency, LatencySettings, measure_latency};
 pub use layer_path::LayerPath;
@@ -44,5 +45,6 @@ pub use schedule::{Decay, Schedule};
 pub use stage::{
     CriterionConfig, FlashDistillation, OriginLoss, RegularDistillation, Scheduler, Stage, StageKind,
 };
+pub use target::{Target, Targets, TokenTargets};
 pub use teacher::{Answers, MemoryStore, OutputStore, Part, Stores, Teacher};
 pub use training::{Course, EarlyStop, Seeds, TrainingSettings, rows_of_stage};

@@ -4,7 +4,7 @@
 //! map. [`Rows`] carries which rows are real, so that padding never counts.
 
 use burn::tensor::Tensor;
-use burn::tensor::activation::{log_softmax, softmax};
+use burn::tensor::activation::{log_sigmoid, log_softmax, sigmoid, softmax};
 
 use crate::{LossKind, Reduction};
 
@@ -44,6 +44,8 @@ pub fn between(kind: LossKind, student: Tensor<2>, teacher: Tensor<2>, terms: &C
         LossKind::MeanAbsolute => mean((terms.real(student) - teacher).abs(), &terms.rows),
         LossKind::KullbackLeibler => divergence(student, teacher, terms, Entropy::Subtracted),
         LossKind::CrossEntropy => divergence(student, teacher, terms, Entropy::Kept),
+        LossKind::BinaryKullbackLeibler => binary(student, teacher, terms, Entropy::Subtracted),
+        LossKind::BinaryCrossEntropy => binary(student, teacher, terms, Entropy::Kept),
     }
 }
 
@@ -90,10 +92,7 @@ enum Entropy {
 
 /// T² · Σ t (log t − log s) over the last axis (Hinton et al. 2015), or −T² · Σ t log s.
 fn divergence(student: Tensor<2>, teacher: Tensor<2>, terms: &Comparison, entropy: Entropy) -> Tensor<1> {
-    let temperature = match (terms.student, terms.teacher) {
-        (Scale::Scores { temperature }, _) | (_, Scale::Scores { temperature }) => temperature,
-        _ => 1.0,
-    };
+    let temperature = temperature(terms);
     let log_student = logarithm(terms.possible(student), terms.student);
     let (probabilities, log_teacher) = match terms.teacher {
         Scale::Probabilities => (teacher.clone(), (teacher + PROBABILITY_FLOOR).log()),
@@ -112,6 +111,26 @@ fn divergence(student: Tensor<2>, teacher: Tensor<2>, terms: &Comparison, entrop
         Reduction::ElementMean => masked(elements, &terms.rows).mean(),
     };
     reduced * (temperature * temperature)
+}
+
+/// T² · Σ over yes and no of t (log t − log s), or −T² · Σ t log s, with yes = sigmoid(logit / T) for each label by
+/// itself: the divergence of [`divergence`] between the pairs (logit, 0). The mean is over the elements of real rows.
+fn binary(student: Tensor<2>, teacher: Tensor<2>, terms: &Comparison, entropy: Entropy) -> Tensor<1> {
+    let temperature = temperature(terms);
+    let (student, teacher) = (student / temperature, teacher / temperature);
+    let (yes, no) = (sigmoid(teacher.clone()), sigmoid(-teacher.clone()));
+    let mut elements = -(yes.clone() * log_sigmoid(student.clone()) + no.clone() * log_sigmoid(-student));
+    if entropy == Entropy::Subtracted {
+        elements = elements + yes * log_sigmoid(teacher.clone()) + no * log_sigmoid(-teacher);
+    }
+    mean(elements, &terms.rows) * (temperature * temperature)
+}
+
+fn temperature(terms: &Comparison) -> f64 {
+    match (terms.student, terms.teacher) {
+        (Scale::Scores { temperature }, _) | (_, Scale::Scores { temperature }) => temperature,
+        _ => 1.0,
+    }
 }
 
 fn logarithm(values: Tensor<2>, scale: Scale) -> Tensor<2> {
@@ -186,13 +205,31 @@ mod tests {
             padded.0.extend(&padding);
             padded.1.extend(padding.iter().map(|x| -x));
             let mask = tensor(&[1., 1., 0.], 1);
-            for kind in [LossKind::MeanSquared, LossKind::MeanAbsolute, LossKind::KullbackLeibler, LossKind::CrossEntropy] {
+            for kind in [LossKind::MeanSquared, LossKind::MeanAbsolute, LossKind::KullbackLeibler, LossKind::CrossEntropy, LossKind::BinaryKullbackLeibler, LossKind::BinaryCrossEntropy] {
                 let plain = number(between(kind, tensor(&values, 4), tensor(&teacher, 4), &compare(2, 4, 1.5)));
                 let mut terms = compare(2, 4, 1.5);
                 terms.rows.mask = Some(mask.clone());
                 let with = number(between(kind, tensor(&padded.0, 4), tensor(&padded.1, 4), &terms));
                 prop_assert!((plain - with).abs() < 1e-4, "{kind:?}: {plain} and {with}");
             }
+        }
+    }
+
+    #[test]
+    fn a_binary_divergence_is_the_divergence_between_pairs_of_the_logit_and_zero() {
+        let (s, t) = (tensor(&[0.3, -0.2, 1.0, 0.1], 2), tensor(&[0.5, 0.4, -1.0, 0.3], 2));
+        let pairs = |logits: &Tensor<2>| {
+            let logits = logits.clone().reshape([4, 1]);
+            Tensor::cat(vec![logits.clone(), logits.zeros_like()], 1)
+        };
+        let kinds = [
+            (LossKind::BinaryKullbackLeibler, LossKind::KullbackLeibler),
+            (LossKind::BinaryCrossEntropy, LossKind::CrossEntropy),
+        ];
+        for (binary, plain) in kinds {
+            let found = number(between(binary, s.clone(), t.clone(), &compare(2, 2, 2.0)));
+            let expected = number(between(plain, pairs(&s), pairs(&t), &compare(4, 2, 2.0)));
+            assert!((found - expected).abs() < 1e-6, "{binary:?}: {found} and {expected}");
         }
     }
 

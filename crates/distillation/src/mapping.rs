@@ -28,6 +28,11 @@ pub enum LossKind {
     KullbackLeibler,
     /// Soft cross entropy −Σ t log s over the last axis, mean over rows that are not padding.
     CrossEntropy,
+    /// Kullback–Leibler divergence between what the logits say of each label by itself, yes or no with probability
+    /// sigmoid(logit / T); mean over labels and over rows that are not padding, as in BCE with logits.
+    BinaryKullbackLeibler,
+    /// Cross entropy between what the logits say of each label by itself; the mean as for the divergence.
+    BinaryCrossEntropy,
 }
 
 /// Choices that all mappings of a criterion share.

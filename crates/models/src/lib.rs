@@ -31,5 +31,5 @@ pub use folder::{LoadWarning, Loaded, Precision, save};
 pub use inherit::{InheritancePlan, Inherited, inherit};
 pub use projection::{Refits, TeacherStates, Trained, project};
 pub use student::{STUDENT_DIMENSIONS, student_config};
-pub use tokenizer::{Encoded, Tokenizer};
+pub use tokenizer::{Encoded, EncodedWords, Tokenizer};
 pub use weights::{Weight, Weights};

@@ -2,6 +2,7 @@
 
 mod settings;
 mod wordpiece;
+mod words;
 
 use std::path::{Path, PathBuf};
 
@@ -12,6 +13,8 @@ use tokenizers::{Encoding, PostProcessor, TruncationParams, TruncationStrategy};
 
 use crate::{BertConfig, Error, files};
 use settings::Settings;
+
+pub use words::EncodedWords;
 
 /// Characters of a text that an error shows.
 const SHOWN: usize = 60;

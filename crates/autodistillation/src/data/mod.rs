@@ -1,6 +1,7 @@
 //! Reading data files: columns by name, labels as classes or values, tokenised examples.
 
 mod columns;
+mod conll;
 mod content_hash;
 mod delimited;
 pub mod demo;
@@ -11,10 +12,11 @@ mod labels;
 mod parquet_rows;
 mod record;
 mod tokenise;
+mod word_tags;
 
 pub use content_hash::content_hash;
 pub use error::Error;
 pub use format::Format;
 pub use labels::{LabelEncoding, LabelNames, SeenClasses};
 pub use record::{Label, Record, Table, TextColumns};
-pub use tokenise::{Encode, EncodeFunction, Tokens, tokenise};
+pub use tokenise::{Encode, EncodeFunction, EncodeWordsFunction, Tokens, WordTokens, tokenise};

@@ -6,7 +6,7 @@ use burn::tensor::Device;
 
 use crate::comparison::{Aligned, Alignment, align, unmatched_rows};
 use crate::criterion::{
-    Criterion, Explained, Forwards, LossTerm, LossTerms, Pass, feature, logits, task_loss,
+    Criterion, Explained, Forwards, LossTerm, LossTerms, Pass, feature, scores, task_loss,
 };
 use crate::loss::{between, variance};
 use crate::matcher::{FeatureMatcher, Matchers, RidgeFit};
@@ -175,7 +175,7 @@ impl Criterion for IntermediateLayersKnowledgeDistillationLoss {
             terms.terms.push(self.term(mapping, forwards)?);
         }
         if let Some(path) = &self.origin_logits {
-            let value = task_loss(logits(forwards.student, path)?, &forwards.batch.targets)?;
+            let value = task_loss(scores(forwards.student, path)?, &forwards.batch.targets)?;
             terms.terms.push(LossTerm { name: "labels".into(), weight: 1.0, value });
         }
         Ok(terms)
@@ -224,6 +224,8 @@ fn describe(mapping: &LayerMapping) -> String {
         LossKind::MeanAbsolute => "L1",
         LossKind::KullbackLeibler => "KL",
         LossKind::CrossEntropy => "CE",
+        LossKind::BinaryKullbackLeibler => "binary KL",
+        LossKind::BinaryCrossEntropy => "binary CE",
     };
     format!("{} ({loss})", key(mapping))
 }

@@ -1,14 +1,14 @@
 //! `KnowledgeDistillationLoss`: the student's logits against the labels and against the teacher's logits.
 
-use crate::criterion::{Criterion, Forwards, LossTerm, LossTerms, logits, task_loss};
+use crate::criterion::{Criterion, Forwards, LossTerm, LossTerms, score_rows, scores, task_loss};
 use crate::loss::{Comparison, Rows, Scale, between};
 use crate::{Error, LayerPath, LossKind, Reduction, Taps, Targets};
 use burn::tensor::Tensor;
 
 /// L = w₀ · L(student, targets) + w₁ · T² · D(student / T, teacher / T) (Hinton et al. 2015).
 ///
-/// D is a soft cross entropy, a KL divergence (both: sum over classes, mean over the batch) or a mean squared
-/// error on the softened logits (so that T² cancels). A term of weight 0 is skipped; without the teacher's
+/// D is a soft cross entropy, a KL divergence (both: sum over classes, mean over the examples, or over the tokens that
+/// are not padding), their binary forms, or a mean squared error on the softened logits (so that T² cancels). A term of weight 0 is skipped; without the teacher's
 /// term the teacher is not run.
 #[derive(Clone, Debug)]
 pub struct KnowledgeDistillationLoss {
@@ -72,18 +72,16 @@ impl KnowledgeDistillationLoss {
         Ok(self)
     }
 
-    /// T² · D(student / T, teacher / T) for logits (batch, classes).
-    pub fn teacher_student_loss(&self, student: Tensor<2>, teacher: Tensor<2>) -> Tensor<1> {
-        let [batch, classes] = student.dims();
+    /// T² · D(student / T, teacher / T) for logits (rows, classes), of which `rows` says which count.
+    pub fn teacher_student_loss(&self, student: Tensor<2>, teacher: Tensor<2>, rows: Rows) -> Tensor<1> {
         let scale = Scale::Scores { temperature: self.temperature };
-        let rows = Rows { mask: None, real_rows: batch as f64, real_elements: (batch * classes) as f64 };
         let reduction = Reduction::RowMean;
         let terms = Comparison { rows, student: scale, teacher: scale, reduction, keys: None };
         between(self.loss_types[1], student, teacher, &terms)
     }
 
-    /// The loss of logits (batch, classes) on the labels: cross entropy; with `MSE`, the squared error against one-hot
-    /// targets or real values.
+    /// The loss of logits (rows, classes) on the labels, see [`task_loss`]; with `MSE`, the squared error against one-hot
+    /// classes of examples, labels that apply (1) or not (0), or real values.
     ///
     /// # Errors
     ///
@@ -93,6 +91,9 @@ impl KnowledgeDistillationLoss {
             (LossKind::MeanSquared, Targets::Classes(classes)) => {
                 let one_hot: Tensor<2> = classes.clone().one_hot(student.dims()[1]).float();
                 Ok((student - one_hot).powi_scalar(2).mean())
+            }
+            (LossKind::MeanSquared, Targets::Labels(labels)) => {
+                Ok((student - labels.clone()).powi_scalar(2).mean())
             }
             _ => task_loss(student, targets),
         }
@@ -109,7 +110,7 @@ impl Criterion for KnowledgeDistillationLoss {
     }
 
     fn terms(&self, forwards: Forwards<'_>) -> Result<LossTerms, Error> {
-        let student = logits(forwards.student, &self.student)?;
+        let student = scores(forwards.student, &self.student)?;
         let mut terms = LossTerms::default();
         if self.loss_weights[0] != 0.0 {
             let value = self.student_targets_loss(student.clone(), &forwards.batch.targets)?;
@@ -120,7 +121,9 @@ impl Criterion for KnowledgeDistillationLoss {
             });
         }
         if self.loss_weights[1] != 0.0 {
-            let value = self.teacher_student_loss(student, logits(forwards.teacher, &self.teacher)?);
+            let rows = score_rows(forwards.student, &self.student, forwards.batch)?;
+            let teacher = scores(forwards.teacher, &self.teacher)?;
+            let value = self.teacher_student_loss(student, teacher, rows);
             terms.terms.push(LossTerm {
                 name: "teacher–student".into(),
                 weight: self.loss_weights[1],

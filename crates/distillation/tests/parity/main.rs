@@ -10,3 +10,4 @@ mod optimizers;
 mod reference;
 mod schedules;
 mod stages;
+mod tasks;
