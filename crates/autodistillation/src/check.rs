@@ -8,8 +8,9 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
+use autodistillation_distillation::metrics::Metric;
 use autodistillation_distillation::{Network, Stage};
-use autodistillation_models::{Transformer, cost};
+use autodistillation_models::{ProblemType, Transformer, cost};
 use autodistillation_search::{Architecture, FeasibleSpace};
 use burn::tensor::Device;
 use serde::Serialize;
@@ -237,26 +238,28 @@ pub fn first_student(experiment: &BuiltInExperiment) -> Result<(), Error> {
 /// A correlation of classes, or an accuracy of real values, is asked for too late once students are trained.
 fn check_metrics(experiment: &BuiltInExperiment) -> Result<(), Error> {
     let Some(search) = &experiment.plan().search else { return Ok(()) };
-    let regression = matches!(
-        crate::materials::labels(experiment.materials().teacher.config())?,
-        crate::data::LabelEncoding::Values
-    );
-    let foreign: &[&str] =
-        if regression { &["accuracy", "f1", "matthews"] } else { &["pearson", "spearman"] };
-    let task = if regression { "regression" } else { "classification" };
-    match search.goals.iter().find(|goal| foreign.contains(&goal.metric.as_str())) {
-        None => Ok(()),
-        Some(goal) => {
-            let available = if regression {
-                "pearson, spearman, loss, latency, parameters, flops, size_mb"
-            } else {
-                "accuracy, f1, matthews, loss, latency, parameters, flops, size_mb"
-            };
-            Err(Error::MetricOfAnotherTask {
-                metric: goal.metric.clone(),
-                task,
-                available: available.to_owned(),
-            })
+    let task = crate::materials::task(experiment.materials().teacher.config());
+    let (name, qualities) = qualities(task);
+    let is_quality = |metric: &str| Metric::ALL.iter().any(|known| known.name() == metric);
+    let foreign = |goal: &&autodistillation_search::Goal| {
+        is_quality(&goal.metric) && !qualities.contains(&goal.metric.as_str())
+    };
+    search.goals.iter().find(foreign).map_or(Ok(()), |goal| {
+        Err(Error::MetricOfAnotherTask {
+            metric: goal.metric.clone(),
+            task: name,
+            available: format!("{}, latency, parameters, flops, size_mb", qualities.join(", ")),
+        })
+    })
+}
+
+/// What a task is called, and the metrics of quality that it has.
+fn qualities(task: ProblemType) -> (&'static str, &'static [&'static str]) {
+    match task {
+        ProblemType::Regression => ("regression", &["pearson", "spearman", "loss"]),
+        ProblemType::SingleLabelClassification => ("classification", &["accuracy", "f1", "matthews", "loss"]),
+        ProblemType::MultiLabelClassification => {
+            ("multi-label classification", &["accuracy", "f1", "micro_f1", "loss"])
         }
     }
 }

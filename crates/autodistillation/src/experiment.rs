@@ -5,6 +5,7 @@ mod checkpoint;
 mod closures;
 mod elsewhere;
 mod journal;
+mod logit_losses;
 mod measures;
 mod mock;
 mod similarity;

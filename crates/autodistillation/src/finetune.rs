@@ -17,7 +17,7 @@ use burn::tensor::Device;
 
 use crate::Error;
 use crate::config::Subject;
-use crate::data::{LabelEncoding, LabelNames};
+use crate::data::LabelEncoding;
 use crate::event::{RunEvent, RunListener};
 use crate::materials::{Sets, Tables, labels};
 use crate::measurement;
@@ -185,11 +185,8 @@ fn task_config(config: TransformerConfig, tables: &Tables) -> Result<Transformer
     {
         return Ok(config);
     }
-    let classes = match &tables.classes {
-        Some(classes) => classes.clone(),
-        None => LabelNames::learn(&tables.training)?,
-    };
-    Ok(config.with_labels(classes.names().to_vec(), ProblemType::SingleLabelClassification)?)
+    let (classes, problem) = tables.task()?;
+    Ok(config.with_labels(classes.names().to_vec(), problem)?)
 }
 
 /// Saves a network with its tokenizer.

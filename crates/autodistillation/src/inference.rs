@@ -6,10 +6,10 @@ mod subject;
 
 use std::path::{Path, PathBuf};
 
-use autodistillation_distillation::evaluation::probabilities;
-use autodistillation_distillation::metrics::{Metric, argmax};
+use autodistillation_distillation::evaluation::{probabilities, probability};
+use autodistillation_distillation::metrics::{Metric, applies, argmax};
 use autodistillation_distillation::{Example, ExampleSet, Target};
-use autodistillation_models::{ProblemType, TransformerConfig};
+use autodistillation_models::{EncodedWords, ProblemType, TransformerConfig};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
@@ -47,9 +47,14 @@ pub fn evaluate(options: &EvaluateOptions) -> Result<Map<String, Value>, Error> 
     let encode = |text: &str, pair: Option<&str>| {
         tokenizer.encode(text, pair, max_length).map(|encoded| (encoded.ids, encoded.token_types))
     };
-    let encode = Encode { encode: &encode, max_length, padding_id: tokenizer.padding_id() };
+    let encode_words = |words: &[&str]| {
+        let EncodedWords { encoded, words } = tokenizer.encode_words(words, max_length)?;
+        Ok(((encoded.ids, encoded.token_types), words))
+    };
+    let padding_id = tokenizer.padding_id();
+    let encode = Encode { encode: &encode, encode_words: &encode_words, max_length, padding_id };
     let set = data::tokenise(&table, &encode, &labels(config)?)?;
-    let evaluation = subject.answers(&set)?;
+    let evaluation = subject.answers(&set)?.named(&config.labels);
     let mut result = Map::new();
     for metric in Metric::ALL {
         if let Some(value) = metric.of(&evaluation) {
@@ -69,9 +74,9 @@ pub fn evaluate(options: &EvaluateOptions) -> Result<Map<String, Value>, Error> 
 /// The answer to one line of text.
 #[derive(Clone, Debug, Serialize)]
 pub struct Prediction {
-    /// The likeliest class, or the value for regression.
+    /// The likeliest class; the value for regression; the labels that apply, joined by `, `, where any number does.
     pub label: String,
-    /// Probability by class; empty for regression.
+    /// Probability by class, which sum to 1 unless any number of labels applies; empty for regression.
     pub probabilities: Map<String, Value>,
     /// The raw outputs.
     pub logits: Vec<f32>,
@@ -106,9 +111,22 @@ fn prediction(logits: Vec<f32>, config: &TransformerConfig) -> Prediction {
         let value = logits.first().copied().unwrap_or(f32::NAN);
         return Prediction { label: value.to_string(), probabilities: Map::new(), logits };
     }
-    let shares = probabilities(&logits);
+    let several = task(config) == ProblemType::MultiLabelClassification;
+    let shares = match several {
+        true => logits.iter().map(|&logit| probability(logit)).collect(),
+        false => probabilities(&logits),
+    };
     let probabilities =
         config.labels.iter().cloned().zip(shares.into_iter().map(|share| json!(share))).collect();
-    let label = config.labels.get(argmax(&logits)).cloned().unwrap_or_default();
+    let label = match several {
+        true => applying(&logits, &config.labels),
+        false => config.labels.get(argmax(&logits)).cloned().unwrap_or_default(),
+    };
     Prediction { label, probabilities, logits }
+}
+
+/// The labels whose probability is at least one half.
+fn applying(logits: &[f32], labels: &[String]) -> String {
+    let chosen = logits.iter().zip(labels).filter(|(logit, _)| applies(**logit));
+    chosen.map(|(_, label)| label.as_str()).collect::<Vec<_>>().join(", ")
 }

@@ -4,14 +4,16 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use autodistillation_distillation::{Ensemble, ExampleSet, Parameters};
-use autodistillation_models::{Arithmetic, Encoded, ProblemType, Tokenizer, Transformer, TransformerConfig};
+use autodistillation_models::{
+    Arithmetic, Encoded, EncodedWords, ProblemType, Tokenizer, Transformer, TransformerConfig,
+};
 use burn::tensor::Device;
 
 use crate::Error;
 use crate::config::Subject;
 use crate::data::{
-    self, Encode, LabelEncoding, LabelNames, SeenClasses, Table, TextColumns, Tokens, content_hash, demo,
-    token_ids,
+    self, Encode, Label, LabelEncoding, LabelNames, Record, SeenClasses, Table, TextColumns, Tokens,
+    content_hash, demo, token_ids,
 };
 use crate::further_teachers::{First, FurtherTeacher, further_teachers, weights_hash};
 use crate::plan::{DataPlan, DataSource, Plan, TeacherPlan, TextForm};
@@ -71,11 +73,12 @@ impl Tables {
                     form: plan.form,
                 })
             }
-            DataSource::Files { train, validation, test, text, text_pair, label } => {
+            DataSource::Files { train, validation, test, text, text_pair, label, label_separator } => {
                 let columns = TextColumns {
                     text: text.clone(),
                     text_pair: text_pair.clone(),
                     label: Some(label.clone()),
+                    label_separator: label_separator.clone(),
                 };
                 Self::read_files(
                     [("train", Some(train)), ("validation", Some(validation)), ("test", test.as_ref())],
@@ -117,6 +120,24 @@ impl Tables {
         }
     }
 
+    /// The classes and the task of the data itself: lists of labels mean that any number of them applies.
+    ///
+    /// # Errors
+    ///
+    /// Labels that are no classes.
+    pub fn task(&self) -> Result<(LabelNames, ProblemType), Error> {
+        let classes = match &self.classes {
+            Some(classes) => classes.clone(),
+            None => LabelNames::learn(&self.training)?,
+        };
+        let several = |record: &Record| matches!(record.label, Some(Label::Several(_)));
+        let problem = match self.training.records.iter().any(several) {
+            true => ProblemType::MultiLabelClassification,
+            false => ProblemType::SingleLabelClassification,
+        };
+        Ok((classes, problem))
+    }
+
     /// Tokenises every part.
     ///
     /// # Errors
@@ -136,7 +157,12 @@ impl Tables {
             let Encoded { ids, token_types } = tokenizer.encode(text, pair, max_length)?;
             Ok((ids, token_types))
         };
-        let encode = Encode { encode: &encode, max_length, padding_id: tokenizer.padding_id() };
+        let encode_words = |words: &[&str]| {
+            let EncodedWords { encoded, words } = tokenizer.encode_words(words, max_length)?;
+            Ok(((encoded.ids, encoded.token_types), words))
+        };
+        let padding_id = tokenizer.padding_id();
+        let encode = Encode { encode: &encode, encode_words: &encode_words, max_length, padding_id };
         let part = |table: &Table| data::tokenise(table, &encode, labels);
         let training = part(&self.training)?;
         let seen = SeenClasses::of(&self.training, &training);
@@ -252,7 +278,12 @@ fn together<A, B, C>(
 pub fn labels(config: &TransformerConfig) -> Result<LabelEncoding, Error> {
     match task(config) {
         ProblemType::Regression => Ok(LabelEncoding::Values),
-        _ => Ok(LabelEncoding::Classes(LabelNames::new(config.labels.clone())?)),
+        ProblemType::MultiLabelClassification => {
+            Ok(LabelEncoding::Several(LabelNames::new(config.labels.clone())?))
+        }
+        ProblemType::SingleLabelClassification => {
+            Ok(LabelEncoding::Classes(LabelNames::new(config.labels.clone())?))
+        }
     }
 }
 

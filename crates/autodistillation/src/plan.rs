@@ -194,6 +194,9 @@ pub enum DataSource {
         text_pair: Option<String>,
         /// The column of the label.
         label: String,
+        /// What separates the labels in a cell of text that holds several.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        label_separator: Option<String>,
     },
     /// A set made by a seeded generator.
     Demo {

@@ -2,6 +2,8 @@
 
 use burn::tensor::{Int, Tensor};
 
+use crate::Targets;
+
 /// Examples of one step, padded to the longest of them.
 #[derive(Clone, Debug)]
 pub struct Batch {
@@ -17,17 +19,6 @@ pub struct Batch {
     pub rows: Vec<u32>,
     /// Real tokens of each example.
     pub lengths: Vec<u32>,
-}
-
-/// The targets of a batch.
-#[derive(Clone, Debug)]
-pub enum Targets {
-    /// One class index per example, (batch).
-    Classes(Tensor<1, Int>),
-    /// One real value per example and output, (batch, outputs): regression.
-    Values(Tensor<2>),
-    /// No labels: the teacher is the only source.
-    Absent,
 }
 
 impl Batch {

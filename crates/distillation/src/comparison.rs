@@ -169,7 +169,7 @@ fn aligned(
 }
 
 /// (batch, length, width) → (batch · length, width)
-fn flat(tensor: Tensor<3>) -> Tensor<2> {
+pub(crate) fn flat(tensor: Tensor<3>) -> Tensor<2> {
     let [batch, length, width] = tensor.dims();
     tensor.reshape([batch * length, width])
 }
@@ -180,11 +180,11 @@ pub(crate) fn map_rows(maps: Tensor<4>) -> Tensor<2> {
     maps.reshape([batch * heads * query, key])
 }
 
-fn whole_rows([batch, width]: [usize; 2]) -> Rows {
+pub(crate) fn whole_rows([batch, width]: [usize; 2]) -> Rows {
     Rows { mask: None, real_rows: batch as f64, real_elements: (batch * width) as f64 }
 }
 
-fn token_rows(batch: &Batch, width: usize) -> Rows {
+pub(crate) fn token_rows(batch: &Batch, width: usize) -> Rows {
     let tokens: f64 = batch.lengths.iter().map(|&length| f64::from(length)).sum();
     let mask = is_padded(batch).then(|| batch.mask.clone().reshape([batch.size() * batch.length(), 1]));
     Rows { mask, real_rows: tokens, real_elements: tokens * width as f64 }

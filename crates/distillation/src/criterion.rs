@@ -5,13 +5,19 @@ mod knowledge_distillation;
 mod self_distillation;
 
 use burn::tensor::Tensor;
+use burn::tensor::activation::log_sigmoid;
 
 pub use intermediate_layers::IntermediateLayersKnowledgeDistillationLoss;
 pub use knowledge_distillation::KnowledgeDistillationLoss;
 pub use self_distillation::SelfKnowledgeDistillationLoss;
 
+use crate::comparison::{flat, token_rows, whole_rows};
+use crate::loss::Rows;
 use crate::matcher::Matchers;
-use crate::{Batch, CriterionConfig, Error, Features, LayerPath, LogitScale, Network, Shape, Taps, Targets};
+use crate::{
+    Batch, CriterionConfig, Error, Feature, Features, LayerPath, LogitScale, Network, Shape, Taps, Targets,
+    TokenTargets,
+};
 use intermediate_layers::shape_of;
 
 /// Both forwards of one batch.
@@ -149,7 +155,9 @@ pub(crate) fn require_classes(logits: LogitScale, shape: Shape, path: &LayerPath
     }
 }
 
-/// The student's own loss on the labels: cross entropy for classes, mean squared error for values.
+/// The student's own loss on the labels for logits (rows, outputs), a row for each example or for each token of the
+/// padded batch: cross entropy for classes, over the tokens that count; mean squared error for values; binary cross
+/// entropy with logits for labels, mean over labels and examples. 0 where no token counts.
 ///
 /// # Errors
 ///
@@ -158,14 +166,37 @@ pub fn task_loss(logits: Tensor<2>, targets: &Targets) -> Result<Tensor<1>, Erro
     match targets {
         Targets::Classes(classes) => Ok(autodistillation_kernels::cross_entropy(logits, classes.clone())),
         Targets::Values(values) => Ok((logits - values.clone()).powi_scalar(2).mean()),
+        Targets::Labels(labels) => {
+            let yes = labels.clone() * log_sigmoid(logits.clone());
+            let no = (-labels.clone() + 1.0) * log_sigmoid(-logits);
+            Ok(-(yes + no).mean())
+        }
+        Targets::Tokens(TokenTargets { classes, .. }) if classes.dims()[0] == 0 => Ok(logits.sum() * 0.0),
+        Targets::Tokens(TokenTargets { places, classes }) => {
+            Ok(autodistillation_kernels::cross_entropy(logits.select(0, places.clone()), classes.clone()))
+        }
         Targets::Absent => Err(Error::MissingTargets),
     }
 }
 
-pub(crate) fn feature<'a>(features: &'a Features, path: &LayerPath) -> Result<&'a crate::Feature, Error> {
+pub(crate) fn feature<'a>(features: &'a Features, path: &LayerPath) -> Result<&'a Feature, Error> {
     features.get(path).ok_or_else(|| Error::MissingFeature { path: path.clone() })
 }
 
-pub(crate) fn logits(features: &Features, path: &LayerPath) -> Result<Tensor<2>, Error> {
-    features.vectors(path).cloned().ok_or_else(|| Error::MissingFeature { path: path.clone() })
+/// The logits at `path` as rows: one per example, or one per token of the padded batch.
+pub(crate) fn scores(features: &Features, path: &LayerPath) -> Result<Tensor<2>, Error> {
+    match feature(features, path)? {
+        Feature::Vectors(logits) => Ok(logits.clone()),
+        Feature::Sequence(logits) => Ok(flat(logits.clone())),
+        Feature::Attention(_) => Err(Error::MissingFeature { path: path.clone() }),
+    }
+}
+
+/// Which of the rows of [`scores`] count.
+pub(crate) fn score_rows(features: &Features, path: &LayerPath, batch: &Batch) -> Result<Rows, Error> {
+    match feature(features, path)? {
+        Feature::Vectors(logits) => Ok(whole_rows(logits.dims())),
+        Feature::Sequence(logits) => Ok(token_rows(batch, logits.dims()[2])),
+        Feature::Attention(_) => Err(Error::MissingFeature { path: path.clone() }),
+    }
 }

@@ -1,7 +1,7 @@
 //! Divergences between rows of probabilities, or of scores that a softmax makes probabilities.
 
 use burn::tensor::Tensor;
-use burn::tensor::activation::log_softmax;
+use burn::tensor::activation::{log_sigmoid, log_softmax, sigmoid};
 
 use crate::loss::{Comparison, Scale, masked};
 use crate::{LossKind, Reduction};
@@ -22,10 +22,7 @@ pub(crate) fn divergence(
     teacher: Tensor<2>,
     terms: &Comparison,
 ) -> Tensor<1> {
-    let temperature = match (terms.student, terms.teacher) {
-        (Scale::Scores { temperature }, _) | (_, Scale::Scores { temperature }) => temperature,
-        _ => 1.0,
-    };
+    let temperature = temperature(terms);
     let student = Distribution::of(student, terms.student, terms);
     let teacher = Distribution::of(teacher, terms.teacher, terms);
     let elements = elements(kind, student, teacher); // (rows, width)
@@ -34,6 +31,31 @@ pub(crate) fn divergence(
         Reduction::ElementMean => masked(elements, &terms.rows).mean(),
     };
     reduced * (temperature * temperature)
+}
+
+/// T² times the elements of the divergence of `kind` between what logits say of each label by itself, (rows, labels): yes
+/// with probability sigmoid(logit / T), the [`divergence`] between the pairs (logit, 0).
+pub(crate) fn binary_divergence(
+    kind: LossKind,
+    student: Tensor<2>,
+    teacher: Tensor<2>,
+    terms: &Comparison,
+) -> Tensor<2> {
+    let temperature = temperature(terms);
+    let (student, teacher) = (student / temperature, teacher / temperature);
+    let (yes, no) = (sigmoid(teacher.clone()), sigmoid(-teacher.clone()));
+    let mut elements = -(yes.clone() * log_sigmoid(student.clone()) + no.clone() * log_sigmoid(-student));
+    if kind == LossKind::BinaryKullbackLeibler {
+        elements = elements + yes * log_sigmoid(teacher.clone()) + no * log_sigmoid(-teacher);
+    }
+    elements * (temperature * temperature)
+}
+
+fn temperature(terms: &Comparison) -> f64 {
+    match (terms.student, terms.teacher) {
+        (Scale::Scores { temperature }, _) | (_, Scale::Scores { temperature }) => temperature,
+        _ => 1.0,
+    }
 }
 
 /// The logarithms of rows of probabilities, and the probabilities where they were given.

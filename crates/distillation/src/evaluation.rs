@@ -1,18 +1,29 @@
 //! A network's answers on a whole set, one by one and exact: no mean of batch means.
 
-use burn::tensor::Tensor;
-
-use crate::{Error, ExampleSet, Mode, Network, Parameters, Taps, Target};
+use crate::criterion::feature;
+use crate::{Batch, Error, ExampleSet, Feature, Mode, Network, Parameters, Taps, Target};
 
 /// The answers of a network on every example of a set, in the set's order.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Evaluation {
-    /// Logits, one row per example.
+    /// Logits, one row per example; where tokens have classes, those of its tokens one after another.
     pub logits: Vec<Vec<f32>>,
     /// The targets, one per example.
     pub targets: Vec<Target>,
     /// Mean loss on the labels over the examples; absent without labels.
     pub loss: Option<f64>,
+    /// Logits of each example, or of each token where tokens have classes.
+    pub outputs: usize,
+    /// Names of the classes by index, where the caller has given them: entities are read from the tags of tokens.
+    pub names: Vec<String>,
+}
+
+impl Evaluation {
+    /// The same with the names of the classes.
+    #[must_use]
+    pub fn named(self, names: &[String]) -> Self {
+        Self { names: names.to_vec(), ..self }
+    }
 }
 
 /// Runs `network` without dropout over `set`, `batch_size` examples at a time.
@@ -26,8 +37,9 @@ pub fn evaluate<N: Network>(network: &N, set: &ExampleSet, batch_size: usize) ->
     let taps = Taps::new([path.clone()]);
     let device = network.device();
     evaluate_with(set, batch_size, |rows| {
-        let features = network.forward(&set.batch(rows, &device), &taps, Mode::Evaluation);
-        rows_of(crate::criterion::logits(&features, &path)?)
+        let batch = set.batch(rows, &device);
+        let features = network.forward(&batch, &taps, Mode::Evaluation);
+        rows_of(feature(&features, &path)?, &batch)
     })
 }
 
@@ -45,26 +57,36 @@ pub fn evaluate_with<E: From<Error>>(
         return Err(Error::NoExamples { role: "evaluation" }.into());
     }
     let mut logits = vec![Vec::new(); set.len()];
-    let mut loss = Sum::default();
+    let (mut loss, mut outputs) = (Sum::default(), 0);
     for rows in set.by_length(batch_size) {
         for (row, values) in rows.iter().zip(answer(&rows)?) {
-            loss.add(&values, set.examples[*row as usize].target);
+            let target = &set.examples[*row as usize].target;
+            loss.add(&values, target);
+            outputs = match target {
+                Target::Tokens(classes) => values.len() / classes.len().max(1),
+                _ => values.len(),
+            };
             logits[*row as usize] = values;
         }
     }
-    let targets = set.examples.iter().map(|example| example.target).collect();
-    Ok(Evaluation { logits, targets, loss: loss.mean() })
+    let targets = set.examples.iter().map(|example| example.target.clone()).collect();
+    Ok(Evaluation { logits, targets, loss: loss.mean(), outputs, names: Vec::new() })
 }
 
-/// A matrix as rows of numbers.
-fn rows_of(tensor: Tensor<2>) -> Result<Vec<Vec<f32>>, Error> {
-    let width = tensor.dims()[1].max(1);
-    let values: Vec<f32> =
-        tensor.into_data().try_to_vec().map_err(|_| Error::Unreadable { what: "logits" })?;
-    Ok(values.chunks(width).map(<[f32]>::to_vec).collect())
+/// The logits of each example: a row, or the rows of its tokens that are not padding.
+fn rows_of(logits: &Feature, batch: &Batch) -> Result<Vec<Vec<f32>>, Error> {
+    let unreadable = |_| Error::Unreadable { what: "logits" };
+    let (length, outputs) = match logits.dims().as_slice() {
+        [_, outputs] => (1, *outputs),
+        [_, length, outputs] => (*length, *outputs),
+        _ => return Err(Error::Unreadable { what: "logits" }),
+    };
+    let values: Vec<f32> = logits.clone().into_data().try_to_vec().map_err(unreadable)?;
+    let examples = values.chunks((outputs * length).max(1)).zip(&batch.lengths);
+    Ok(examples.map(|(row, &real)| row[..outputs * length.min(real as usize)].to_vec()).collect())
 }
 
-/// The summed loss of labelled examples.
+/// The summed loss of labelled examples, or of the tokens that count.
 #[derive(Default)]
 struct Sum {
     total: f64,
@@ -72,24 +94,52 @@ struct Sum {
 }
 
 impl Sum {
-    fn add(&mut self, logits: &[f32], target: Target) {
-        let loss = match target {
-            Target::Class(class) => match log_probabilities(logits).get(class as usize) {
-                Some(value) => -value,
-                None => return,
-            },
+    fn add(&mut self, logits: &[f32], target: &Target) {
+        match target {
+            Target::Class(class) => self.extend(class_loss(logits, *class)),
             Target::Value(value) => {
-                logits.iter().map(|logit| f64::from(logit - value).powi(2)).sum::<f64>() / logits.len() as f64
+                let squares = logits.iter().map(|logit| f64::from(logit - value).powi(2));
+                self.extend(Some(squares.sum::<f64>() / logits.len() as f64));
             }
-            Target::Absent => return,
-        };
-        self.total += loss;
-        self.count += 1;
+            Target::Labels(labels) => {
+                let each = logits.iter().zip(labels).map(|(&logit, &label)| label_loss(logit, label));
+                self.extend(Some(each.sum::<f64>() / logits.len().max(1) as f64));
+            }
+            Target::Tokens(classes) => {
+                let rows = logits.chunks((logits.len() / classes.len().max(1)).max(1));
+                let each = classes.iter().zip(rows);
+                self.extend(each.filter_map(|(class, row)| class_loss(row, (*class)?)));
+            }
+            Target::Absent => {}
+        }
+    }
+
+    fn extend(&mut self, losses: impl IntoIterator<Item = f64>) {
+        for loss in losses {
+            self.total += loss;
+            self.count += 1;
+        }
     }
 
     fn mean(&self) -> Option<f64> {
         (self.count > 0).then(|| self.total / self.count as f64)
     }
+}
+
+/// Cross entropy with a class; `None` for one that the logits do not have.
+fn class_loss(logits: &[f32], class: u32) -> Option<f64> {
+    log_probabilities(logits).get(class as usize).map(|value| -value)
+}
+
+/// Cross entropy of sigmoid(logit) with whether the label applies.
+fn label_loss(logit: f32, label: bool) -> f64 {
+    let towards = f64::from(if label { logit } else { -logit });
+    (-towards.abs()).exp().ln_1p() - towards.min(0.0)
+}
+
+/// Sigmoid of `logit`, in f64: the probability that a label applies.
+pub fn probability(logit: f32) -> f64 {
+    1.0 / (1.0 + f64::from(-logit).exp())
 }
 
 /// Log of the softmax of `logits`, in f64.
@@ -102,4 +152,24 @@ fn log_probabilities(logits: &[f32]) -> Vec<f64> {
 /// Softmax of `logits`, in f64.
 pub fn probabilities(logits: &[f32]) -> Vec<f64> {
     log_probabilities(logits).into_iter().map(f64::exp).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_loss_of_labels_is_the_binary_cross_entropy_of_pytorch() {
+        let mut sum = Sum::default();
+        sum.add(&[0.5, -2.0, 30.0], &Target::Labels(vec![true, false, false]));
+        // torch.nn.functional.binary_cross_entropy_with_logits
+        assert!((sum.mean().unwrap() - 10.200_335_1).abs() < 1e-6, "{:?}", sum.mean());
+    }
+
+    #[test]
+    fn only_tokens_that_count_have_a_loss() {
+        let mut sum = Sum::default();
+        sum.add(&[9.0, 1.0, 0.0, 0.0, 5.0, 2.0], &Target::Tokens(vec![None, Some(1), None]));
+        assert!((sum.mean().unwrap() - 2.0f64.ln()).abs() < 1e-12);
+    }
 }

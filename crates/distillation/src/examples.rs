@@ -5,7 +5,7 @@ use rand::SeedableRng;
 use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
 
-use crate::{Batch, Targets};
+use crate::{Batch, Target, Targets};
 
 /// One tokenised example.
 #[derive(Clone, Debug, PartialEq)]
@@ -16,17 +16,6 @@ pub struct Example {
     pub token_types: Vec<u8>,
     /// What the task wants.
     pub target: Target,
-}
-
-/// The target of one example.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Target {
-    /// A class index.
-    Class(u32),
-    /// A real value (regression).
-    Value(f32),
-    /// Not labelled.
-    Absent,
 }
 
 /// A data set after tokenising: what batches are cut from.
@@ -66,11 +55,12 @@ impl ExampleSet {
             columns.push(example, length, self.padding_id);
         }
         let shape = [chosen.len(), length];
+        let targets: Vec<&Target> = chosen.iter().map(|(_, example)| &example.target).collect();
         Batch {
             ids: int_tensor(columns.ids, shape, device),
             token_types: int_tensor(columns.token_types, shape, device),
             mask: Tensor::from_data(TensorData::new(columns.mask, shape), device),
-            targets: targets(&chosen, device),
+            targets: Targets::of(&targets, length, device),
             rows: chosen.iter().map(|(row, _)| *row).collect(),
             lengths: chosen.iter().map(|(_, example)| example.ids.len() as u32).collect(),
         }
@@ -116,32 +106,6 @@ impl Columns {
 
 fn int_tensor(values: Vec<i32>, shape: [usize; 2], device: &Device) -> Tensor<2, Int> {
     Tensor::from_data(TensorData::new(values, shape), device)
-}
-
-/// The targets of the chosen examples; one without a label makes the whole batch unlabelled.
-fn targets(chosen: &[(u32, &Example)], device: &Device) -> Targets {
-    let count = chosen.len();
-    let classes: Vec<i32> = chosen
-        .iter()
-        .filter_map(|(_, example)| match example.target {
-            Target::Class(class) => Some(class as i32),
-            _ => None,
-        })
-        .collect();
-    if count > 0 && classes.len() == count {
-        return Targets::Classes(Tensor::from_data(TensorData::new(classes, [count]), device));
-    }
-    let values: Vec<f32> = chosen
-        .iter()
-        .filter_map(|(_, example)| match example.target {
-            Target::Value(value) => Some(value),
-            _ => None,
-        })
-        .collect();
-    if count > 0 && values.len() == count {
-        return Targets::Values(Tensor::from_data(TensorData::new(values, [count, 1]), device));
-    }
-    Targets::Absent
 }
 
 /// The order in which a stage sees its examples: a function of the seed, the stage and the step alone, so

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use burn::tensor::Tensor;
+use burn::tensor::{Tensor, TensorData};
 
 use crate::LayerPath;
 
@@ -68,6 +68,15 @@ impl Feature {
             Self::Vectors(tensor) => tensor.dims().to_vec(),
             Self::Sequence(tensor) => tensor.dims().to_vec(),
             Self::Attention(tensor) => tensor.dims().to_vec(),
+        }
+    }
+
+    /// The numbers, read back from the device.
+    pub fn into_data(self) -> TensorData {
+        match self {
+            Self::Vectors(tensor) => tensor.into_data(),
+            Self::Sequence(tensor) => tensor.into_data(),
+            Self::Attention(tensor) => tensor.into_data(),
         }
     }
 

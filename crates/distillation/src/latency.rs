@@ -60,7 +60,7 @@ fn time<N: Network>(network: &N, settings: &LatencySettings, vocabulary: usize) 
     let batch = set.batch(&set.rows(), &device);
     let answered = time_calls(settings.repeats, || {
         let features = network.forward(&batch, &taps, Mode::Evaluation);
-        let _read = features.vectors(&network.logits()).map(|logits| logits.clone().into_data());
+        let _read = features.get(&network.logits()).map(|logits| logits.clone().into_data());
         Ok::<(), Infallible>(())
     });
     match answered {

@@ -28,10 +28,11 @@ pub mod relation;
 pub mod schedule;
 pub mod similarity;
 pub mod stage;
+pub mod target;
 pub mod teacher;
 pub mod training;
 
-pub use batch::{Batch, Targets};
+pub use batch::Batch;
 pub use block::Block;
 pub use criterion::{
     Criterion, IntermediateLayersKnowledgeDistillationLoss, KnowledgeDistillationLoss,
@@ -41,7 +42,7 @@ pub use ensemble::Ensemble;
 pub use error::Error;
 pub use evaluation::{Evaluation, evaluate, evaluate_with};
 pub use event::{Event, Listener, StageEnd, StageReport};
-pub use examples::{Example, ExampleSet, Order, Target};
+pub use examples::{Example, ExampleSet, Order};
 pub use features::{Feature, Features, Taps};
 pub use latency::{Latency, LatencySettings, latency_examples, measure_latency, time_calls};
 pub use layer_path::LayerPath;
@@ -55,5 +56,6 @@ pub use similarity::{LayerSimilarity, SimilaritySums};
 pub use stage::{
     CriterionConfig, FlashDistillation, OriginLoss, RegularDistillation, Scheduler, Stage, StageKind,
 };
+pub use target::{Target, Targets, TokenTargets};
 pub use teacher::{Answers, MemoryStore, OutputStore, Part, Stores, Teacher};
 pub use training::{Course, EarlyStop, Seeds, TrainingSettings, rows_of_stage};

@@ -5,7 +5,7 @@
 
 use burn::tensor::Tensor;
 
-use crate::divergence::divergence;
+use crate::divergence::{binary_divergence, divergence};
 use crate::{LossKind, Reduction};
 
 /// Vectors that are shorter have no direction (the ε of `torch.nn.functional.cosine_similarity`).
@@ -57,6 +57,9 @@ pub fn between(kind: LossKind, student: Tensor<2>, teacher: Tensor<2>, terms: &C
         | LossKind::JensenShannon
         | LossKind::CrossEntropy
         | LossKind::Relation => divergence(kind, student, teacher, terms),
+        LossKind::BinaryKullbackLeibler | LossKind::BinaryCrossEntropy => {
+            mean(binary_divergence(kind, student, teacher, terms), rows)
+        }
     }
 }
 

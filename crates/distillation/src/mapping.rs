@@ -41,6 +41,11 @@ pub enum LossKind {
     JensenShannon,
     /// Soft cross entropy −Σ t log s over the last axis, mean over rows that are not padding.
     CrossEntropy,
+    /// Kullback–Leibler divergence between what the logits say of each label by itself, yes or no with probability
+    /// sigmoid(logit / T); mean over labels and over rows that are not padding, as in BCE with logits.
+    BinaryKullbackLeibler,
+    /// Cross entropy between what the logits say of each label by itself; the mean as for the divergence.
+    BinaryCrossEntropy,
     /// 1 − s·t / (‖s‖ ‖t‖), mean over rows that are not padding; lengths below 1e-8 count as 1e-8 (DistilBERT's third
     /// term, Sanh et al. 2019).
     Cosine,
@@ -55,7 +60,7 @@ pub enum LossKind {
 }
 
 impl LossKind {
-    /// Its name in a config.
+    /// Its name, in a config where it can be asked for there.
     pub fn name(self) -> &'static str {
         match self {
             Self::MeanSquared => "MSE",
@@ -65,13 +70,15 @@ impl LossKind {
             Self::ReverseKullbackLeibler => "RKL",
             Self::JensenShannon => "JSD",
             Self::CrossEntropy => "CE",
+            Self::BinaryKullbackLeibler => "binary KL",
+            Self::BinaryCrossEntropy => "binary CE",
             Self::Cosine => "COS",
             Self::Patient => "PKD",
             Self::Relation => "RELATION",
         }
     }
 
-    /// Whether it compares two distributions, so that scores become probabilities first.
+    /// Whether it compares two distributions over the classes, so that scores become probabilities first.
     pub fn is_divergence(self) -> bool {
         matches!(
             self,

@@ -1,14 +1,27 @@
-//! Quality metrics over a whole evaluation, with scikit-learn's conventions.
+//! Quality metrics over a whole evaluation, with scikit-learn's and seqeval's conventions.
+
+mod confusion;
+mod labels;
+mod tokens;
 
 use crate::{Evaluation, Target};
+use confusion::Confusion;
+use labels::Labels;
+
+pub use labels::applies;
 
 /// A quality metric.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Metric {
-    /// Share of examples whose largest logit is the target's.
+    /// Share of examples whose largest logit is the target's; of examples all of whose labels are right, where any
+    /// number of labels applies (a label is predicted from a probability of one half on); of tokens, where tokens have
+    /// classes.
     Accuracy,
-    /// F1: of class 1 for two classes, the unweighted mean over classes for more.
+    /// F1: of class 1 for two classes, the unweighted mean over classes for more and over labels where any number
+    /// applies; of entities where tokens have classes.
     F1,
+    /// F1 of all decisions on labels together, where any number of labels applies.
+    MicroF1,
     /// Matthews correlation coefficient (Gorodkin's form for more than two classes).
     Matthews,
     /// Pearson correlation of the first logit with the target value.
@@ -21,14 +34,15 @@ pub enum Metric {
 
 impl Metric {
     /// Every metric.
-    pub const ALL: [Self; 6] =
-        [Self::Accuracy, Self::F1, Self::Matthews, Self::Pearson, Self::Spearman, Self::Loss];
+    pub const ALL: [Self; 7] =
+        [Self::Accuracy, Self::F1, Self::MicroF1, Self::Matthews, Self::Pearson, Self::Spearman, Self::Loss];
 
     /// Its name in configs and results.
     pub fn name(self) -> &'static str {
         match self {
             Self::Accuracy => "accuracy",
             Self::F1 => "f1",
+            Self::MicroF1 => "micro_f1",
             Self::Matthews => "matthews",
             Self::Pearson => "pearson",
             Self::Spearman => "spearman",
@@ -39,77 +53,23 @@ impl Metric {
     /// Its value; `None` when the task has no such metric (a correlation of classes, an F1 of real values) or
     /// nothing is labelled. A correlation of constants is 0.
     pub fn of(self, evaluation: &Evaluation) -> Option<f64> {
+        let confusion = || Confusion::of(evaluation);
+        let labels = || Labels::of(evaluation);
         match self {
             Self::Loss => evaluation.loss,
-            Self::Accuracy => Confusion::of(evaluation).map(|confusion| confusion.accuracy()),
-            Self::F1 => Confusion::of(evaluation).map(|confusion| confusion.f1()),
-            Self::Matthews => Confusion::of(evaluation).map(|confusion| confusion.matthews()),
+            Self::Accuracy => confusion()
+                .map(|it| it.accuracy())
+                .or_else(|| labels().map(|it| it.exact_match()))
+                .or_else(|| tokens::accuracy(evaluation)),
+            Self::F1 => confusion()
+                .map(|it| it.f1())
+                .or_else(|| labels().map(|it| it.macro_f1()))
+                .or_else(|| tokens::entity_f1(evaluation)),
+            Self::MicroF1 => labels().map(|it| it.micro_f1()),
+            Self::Matthews => confusion().map(|it| it.matthews()),
             Self::Pearson => values(evaluation).map(|(x, y)| pearson(&x, &y)),
             Self::Spearman => values(evaluation).map(|(x, y)| pearson(&ranks(&x), &ranks(&y))),
         }
-    }
-}
-
-/// Counts of (target, prediction).
-struct Confusion {
-    counts: Vec<Vec<f64>>,
-}
-
-impl Confusion {
-    fn of(evaluation: &Evaluation) -> Option<Self> {
-        let classes = evaluation.logits.first()?.len();
-        let mut counts = vec![vec![0.0; classes]; classes];
-        for (logits, target) in evaluation.logits.iter().zip(&evaluation.targets) {
-            let Target::Class(class) = target else { return None };
-            *counts.get_mut(*class as usize)?.get_mut(argmax(logits))? += 1.0;
-        }
-        Some(Self { counts })
-    }
-
-    fn total(&self) -> f64 {
-        self.counts.iter().flatten().sum()
-    }
-
-    fn right(&self) -> f64 {
-        (0..self.counts.len()).map(|class| self.counts[class][class]).sum()
-    }
-
-    fn targets(&self, class: usize) -> f64 {
-        self.counts[class].iter().sum()
-    }
-
-    fn predictions(&self, class: usize) -> f64 {
-        self.counts.iter().map(|row| row[class]).sum()
-    }
-
-    fn accuracy(&self) -> f64 {
-        self.right() / self.total()
-    }
-
-    fn f1(&self) -> f64 {
-        let of_class = |class: usize| {
-            let sum = self.targets(class) + self.predictions(class);
-            (sum > 0.0).then(|| 2.0 * self.counts[class][class] / sum)
-        };
-        match self.counts.len() {
-            2 => of_class(1).unwrap_or(0.0),
-            classes => {
-                // As in scikit-learn, a class that is neither there nor predicted has no say.
-                let scores: Vec<f64> = (0..classes).filter_map(of_class).collect();
-                scores.iter().sum::<f64>() / scores.len().max(1) as f64
-            }
-        }
-    }
-
-    fn matthews(&self) -> f64 {
-        let total = self.total();
-        let classes = 0..self.counts.len();
-        let cross: f64 = classes.clone().map(|class| self.targets(class) * self.predictions(class)).sum();
-        let spread = |of: &dyn Fn(usize) -> f64| {
-            total * total - classes.clone().map(|class| of(class).powi(2)).sum::<f64>()
-        };
-        let scale = (spread(&|class| self.targets(class)) * spread(&|class| self.predictions(class))).sqrt();
-        if scale == 0.0 { 0.0 } else { (self.right() * total - cross) / scale }
     }
 }
 
@@ -164,10 +124,15 @@ fn ranks(values: &[f64]) -> Vec<f64> {
 mod tests {
     use super::*;
 
+    fn evaluation(logits: Vec<Vec<f32>>, targets: Vec<Target>, outputs: usize) -> Evaluation {
+        Evaluation { logits, targets, loss: None, outputs, names: Vec::new() }
+    }
+
     fn classes(predictions: &[usize], targets: &[u32], count: usize) -> Evaluation {
         let logits =
             predictions.iter().map(|&p| (0..count).map(|c| f32::from(u8::from(c == p))).collect()).collect();
-        Evaluation { logits, targets: targets.iter().map(|&t| Target::Class(t)).collect(), loss: None }
+        let targets = targets.iter().map(|&t| Target::Class(t)).collect();
+        evaluation(logits, targets, count)
     }
 
     fn close(value: Option<f64>, expected: f64) {
@@ -185,8 +150,7 @@ mod tests {
         close(Metric::Matthews.of(&three), 0.7);
         close(Metric::F1.of(&classes(&[0, 1], &[0, 1], 3)), 1.0);
         let targets = [1.0, 2.0, 3.0, 4.0].map(Target::Value).to_vec();
-        let values =
-            Evaluation { logits: [0.1, 0.4, 0.3, 0.9].map(|x| vec![x]).to_vec(), targets, loss: None };
+        let values = evaluation([0.1, 0.4, 0.3, 0.9].map(|x| vec![x]).to_vec(), targets, 1);
         close(Metric::Pearson.of(&values), 0.872_439_7);
         close(Metric::Spearman.of(&values), 0.8);
     }

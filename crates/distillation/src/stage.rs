@@ -131,22 +131,37 @@ impl Scheduler {
     /// The same stages for a head of one value, at `logits`: a softmax over one value is always 1, so that divergences
     /// and cross entropies between such logits would teach nothing; squared errors take their place.
     pub fn on_single_values(&self, logits: &LayerPath) -> Self {
-        let with_squares = |stage: &Stage| {
+        self.with_losses_on(logits, |loss| if loss.is_divergence() { LossKind::MeanSquared } else { loss })
+    }
+
+    /// The same stages for a head whose labels apply or not each by itself, at `logits`: a softmax would make them
+    /// compete; binary divergences and cross entropies take the place of those over all labels.
+    pub fn on_independent_labels(&self, logits: &LayerPath) -> Self {
+        self.with_losses_on(logits, |loss| match loss {
+            LossKind::CrossEntropy => LossKind::BinaryCrossEntropy,
+            other if other.is_divergence() => LossKind::BinaryKullbackLeibler,
+            other => other,
+        })
+    }
+
+    /// The same stages with other losses between the logits of student and teacher.
+    fn with_losses_on(&self, logits: &LayerPath, change: impl Fn(LossKind) -> LossKind) -> Self {
+        let changed = |stage: &Stage| {
             let mut stage = stage.clone();
             match &mut stage.criterion {
                 CriterionConfig::IntermediateLayers { mappings, .. } => {
                     for mapping in
                         mappings.iter_mut().filter(|it| it.student == *logits && it.teacher == *logits)
                     {
-                        mapping.loss = on_values(mapping.loss);
+                        mapping.loss = change(mapping.loss);
                     }
                 }
-                CriterionConfig::KnowledgeDistillation { losses, .. } => *losses = losses.map(on_values),
+                CriterionConfig::KnowledgeDistillation { losses, .. } => *losses = losses.map(&change),
                 CriterionConfig::SelfDistillation { .. } => {} // Nothing lies behind the logits to teach them.
             }
             stage
         };
-        Self { stages: self.stages.iter().map(with_squares).collect() }
+        Self { stages: self.stages.iter().map(changed).collect() }
     }
 
     /// The same stages, the learning rates of the regular ones multiplied by `factor`.
@@ -162,10 +177,6 @@ impl Scheduler {
     pub fn total_steps(&self) -> u64 {
         self.stages.iter().map(|stage| u64::from(stage.steps)).sum()
     }
-}
-
-fn on_values(loss: LossKind) -> LossKind {
-    if loss.is_divergence() { LossKind::MeanSquared } else { loss }
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 
 mod settings;
 mod wordpiece;
+mod words;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
@@ -13,6 +14,8 @@ use tokenizers::{Encoding, PostProcessor, TruncationParams, TruncationStrategy};
 
 use crate::{Error, TransformerConfig, files};
 use settings::Settings;
+
+pub use words::EncodedWords;
 
 /// Characters of a text that an error shows.
 const SHOWN: usize = 60;

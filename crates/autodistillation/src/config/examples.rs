@@ -38,6 +38,7 @@ fn files(table: &mut Table<'_>, base: &Path) -> Option<DataSource> {
     let text = table.need("text", "the name of the text's column").and_then(column);
     let text_pair = table.take("text_pair").map(column);
     let label = table.need("label", "the name of the label's column").and_then(column);
+    let label_separator = table.take("label_separator").map(column);
     Some(DataSource::Files {
         train: train?,
         validation: validation?,
@@ -45,6 +46,7 @@ fn files(table: &mut Table<'_>, base: &Path) -> Option<DataSource> {
         text: text?,
         text_pair: given_or_none(text_pair)?,
         label: label?,
+        label_separator: given_or_none(label_separator)?,
     })
 }
 

@@ -52,7 +52,7 @@ mod tests {
 
     fn find(known: &[&str], text: &str) -> Result<Positions, Error> {
         let known: Vec<String> = known.iter().map(|name| (*name).to_owned()).collect();
-        let columns = TextColumns { text: text.to_owned(), text_pair: None, label: Some("label".to_owned()) };
+        let columns = TextColumns::plain(text, Some("label"));
         Positions::find(Path::new("a.tsv"), &known, &columns)
     }
 

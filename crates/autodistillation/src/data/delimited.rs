@@ -4,7 +4,7 @@ use std::path::Path;
 
 use super::columns::Positions;
 use super::format::without_byte_order_mark;
-use super::{Error, Label, Record, TextColumns};
+use super::{Error, Record, TextColumns};
 
 /// Rows of a file that is split on tabs and nothing else. Blank lines are skipped.
 pub(super) fn read_tsv(path: &Path, bytes: &[u8], columns: &TextColumns) -> Result<Vec<Record>, Error> {
@@ -104,16 +104,16 @@ struct Rows<'a> {
 
 impl Rows<'_> {
     fn record<'r>(&self, line: u64, field: impl Fn(usize) -> &'r str) -> Result<Record, Error> {
-        let label = self.positions.label.map(|position| Label::Text(field(position).trim().to_owned()));
-        if let (Some(Label::Text(text)), Some(column)) = (&label, &self.columns.label)
-            && text.is_empty()
-        {
-            return Err(Error::EmptyCell { path: self.path.to_owned(), line, column: column.clone() });
-        }
+        let label = self.positions.label.map(|position| {
+            self.columns.label_of(field(position)).ok_or_else(|| {
+                let column = self.columns.label.clone().unwrap_or_default();
+                Error::EmptyCell { path: self.path.to_owned(), line, column }
+            })
+        });
         Ok(Record {
             text: field(self.positions.text).to_owned(),
             pair: self.positions.pair.map(|position| field(position).to_owned()),
-            label,
+            label: label.transpose()?,
             line,
         })
     }
@@ -122,9 +122,10 @@ impl Rows<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::data::Label;
 
     fn columns() -> TextColumns {
-        TextColumns { text: "text".to_owned(), text_pair: None, label: Some("label".to_owned()) }
+        TextColumns::plain("text", Some("label"))
     }
 
     fn tsv(text: &[u8]) -> Result<Vec<Record>, Error> {
@@ -160,6 +161,18 @@ mod tests {
     }
 
     #[test]
+    fn a_separator_makes_several_labels_of_a_cell_and_none_of_an_empty_one() {
+        let columns = TextColumns { label_separator: Some("|".to_owned()), ..columns() };
+        let text = b"text\tlabel\na\tjoy| love\nb\t\nc\tanger|\n";
+        let records = read_tsv(Path::new("a.tsv"), text, &columns).unwrap();
+        let several = |labels: &[&str]| {
+            Some(Label::Several(labels.iter().map(|label| Label::Text((*label).to_owned())).collect()))
+        };
+        let labels: Vec<Option<Label>> = records.into_iter().map(|record| record.label).collect();
+        assert_eq!(labels, [several(&["joy", "love"]), several(&[]), several(&["anger"])]);
+    }
+
+    #[test]
     fn a_row_of_another_width_is_reported_with_its_line() {
         let error = tsv(b"text\tlabel\ngood\t1\nbad\n").unwrap_err().to_string();
         assert!(
@@ -191,7 +204,7 @@ mod tests {
 
     #[test]
     fn pairs_are_read_and_labels_are_left_alone_when_not_asked_for() {
-        let columns = TextColumns { text: "a".to_owned(), text_pair: Some("b".to_owned()), label: None };
+        let columns = TextColumns { text_pair: Some("b".to_owned()), ..TextColumns::plain("a", None) };
         let records = read_tsv(Path::new("a.tsv"), b"label\tb\ta\n\tsecond\tfirst", &columns).unwrap();
         let expected =
             Record { text: "first".to_owned(), pair: Some("second".to_owned()), label: None, line: 2 };

@@ -22,7 +22,7 @@ pub enum Error {
     },
     /// The file extension names no format.
     #[error(
-        "{path}: the file has {found}, which tells no format; expected one of .tsv, .csv, .jsonl, .parquet: convert or rename it"
+        "{path}: the file has {found}, which tells no format; expected one of .tsv, .csv, .jsonl, .parquet, .conll: convert or rename it"
     )]
     UnknownExtension {
         /// The path as given.
@@ -163,6 +163,32 @@ pub enum Error {
         value: String,
         /// The valid ids and names.
         classes: String,
+    },
+    /// Several labels, or a list of one, where the task has one class for each example.
+    #[error(
+        "{path}:{line}: {count} labels where the task wants one; for any number of labels at once the teacher's `problem_type` is `multi_label_classification`"
+    )]
+    SeveralLabels {
+        /// The path as given.
+        path: PathBuf,
+        /// The line to blame.
+        line: u64,
+        /// The labels found.
+        count: usize,
+    },
+    /// Not one tag for each word.
+    #[error(
+        "{path}:{line}: {tags} tags for {words} words; give every word, as white space separates them, one tag"
+    )]
+    TagCount {
+        /// The path as given.
+        path: PathBuf,
+        /// The line to blame.
+        line: u64,
+        /// Tags found.
+        tags: usize,
+        /// Words of the text.
+        words: usize,
     },
     /// A label that is no finite number where the task is a regression.
     #[error(

@@ -5,7 +5,7 @@ use std::io::Read;
 use std::path::Path;
 
 use super::record::unreadable;
-use super::{Error, Record, TextColumns, delimited, json_lines, parquet_rows};
+use super::{Error, Record, TextColumns, conll, delimited, json_lines, parquet_rows};
 
 /// A format that can be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,6 +18,8 @@ pub enum Format {
     JsonLines,
     /// Apache Parquet, flat columns.
     Parquet,
+    /// One word a line with its columns, a blank line after each sentence: classes of words.
+    Conll,
 }
 
 impl Format {
@@ -32,6 +34,7 @@ impl Format {
             Some("csv") => Ok(Format::Csv),
             Some("jsonl" | "ndjson") => Ok(Format::JsonLines),
             Some("parquet") => Ok(Format::Parquet),
+            Some("conll" | "bio" | "iob" | "iob2") => Ok(Format::Conll),
             other => Err(Error::UnknownExtension {
                 path: path.to_owned(),
                 found: other
@@ -51,6 +54,7 @@ impl Format {
             Format::Csv => delimited::read_csv(path, &bytes(path, file)?, columns),
             Format::JsonLines => json_lines::read(path, &bytes(path, file)?, columns),
             Format::Parquet => parquet_rows::read(path, file, columns),
+            Format::Conll => conll::read(path, &bytes(path, file)?, columns),
         }
     }
 }

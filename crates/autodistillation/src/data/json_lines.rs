@@ -39,7 +39,7 @@ impl<'a> Object<'a> {
         Ok(Record {
             text: self.text(&columns.text)?,
             pair: columns.text_pair.as_ref().map(|column| self.text(column)).transpose()?,
-            label: columns.label.as_ref().map(|column| self.label(column)).transpose()?,
+            label: columns.label.as_ref().map(|column| self.label(column, columns)).transpose()?,
             line: self.line,
         })
     }
@@ -51,14 +51,24 @@ impl<'a> Object<'a> {
         }
     }
 
-    fn label(&self, column: &str) -> Result<Label, Error> {
+    fn label(&self, column: &str, columns: &TextColumns) -> Result<Label, Error> {
         match self.value(column)? {
+            Value::String(text) => columns.label_of(text).ok_or_else(|| self.empty(column)),
+            Value::Array(labels) => Ok(Label::Several(
+                labels.iter().map(|label| self.single(column, label)).collect::<Result<_, _>>()?,
+            )),
+            other => self.single(column, other),
+        }
+    }
+
+    fn single(&self, column: &str, value: &Value) -> Result<Label, Error> {
+        match value {
             Value::String(text) if text.trim().is_empty() => Err(self.empty(column)),
             Value::String(text) => Ok(Label::Text(text.trim().to_owned())),
             Value::Bool(value) => Ok(Label::Number(f64::from(u8::from(*value)))),
             other => match other.as_f64() {
                 Some(value) => Ok(Label::Number(value)),
-                None => Err(self.wrong_type(column, "a string or a number", other)),
+                None => Err(self.wrong_type(column, "a string, a number or a list of them", other)),
             },
         }
     }
@@ -106,9 +116,8 @@ mod tests {
 
     fn rows(text: &[u8]) -> Result<Vec<Record>, Error> {
         let columns = TextColumns {
-            text: "premise".to_owned(),
             text_pair: Some("hypothesis".to_owned()),
-            label: Some("label".to_owned()),
+            ..TextColumns::plain("premise", Some("label"))
         };
         read(Path::new("a.jsonl"), text, &columns)
     }
@@ -135,6 +144,15 @@ mod tests {
     }
 
     #[test]
+    fn a_list_is_several_labels() {
+        let text = br#"{"premise": "a", "hypothesis": "b", "label": ["joy", 2]}
+            {"premise": "a", "hypothesis": "b", "label": []}"#;
+        let labels: Vec<_> = rows(text).unwrap().into_iter().filter_map(|record| record.label).collect();
+        let both = vec![Label::Text("joy".to_owned()), Label::Number(2.0)];
+        assert_eq!(labels, [Label::Several(both), Label::Several(Vec::new())]);
+    }
+
+    #[test]
     fn a_broken_line_is_reported_with_its_number() {
         assert!(message(b"{\"premise\": ").starts_with("a.jsonl:2: not a JSON object"));
         assert!(message(b"[1, 2]").starts_with("a.jsonl:2: not a JSON object"));
@@ -153,8 +171,11 @@ mod tests {
     fn a_value_of_a_wrong_type_is_reported_with_what_it_is() {
         let error = message(br#"{"premise": 7, "hypothesis": "b", "label": 1}"#);
         assert_eq!(error, "a.jsonl:2: column `premise` holds `7`; expected a string");
-        let error = message(br#"{"premise": "a", "hypothesis": "b", "label": [1]}"#);
-        assert_eq!(error, "a.jsonl:2: column `label` holds a list; expected a string or a number");
+        let error = message(br#"{"premise": "a", "hypothesis": "b", "label": [[1]]}"#);
+        assert_eq!(
+            error,
+            "a.jsonl:2: column `label` holds a list; expected a string, a number or a list of them"
+        );
     }
 
     #[test]

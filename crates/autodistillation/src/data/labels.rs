@@ -34,8 +34,7 @@ impl LabelNames {
     /// A fraction, one single class, or a record without a label.
     pub fn learn(table: &Table) -> Result<Self, Error> {
         let mut labels = Vec::new();
-        for record in &table.records {
-            let label = present(table, record)?;
+        for (record, label) in all_labels(table)? {
             if as_number(label).is_some_and(|number| number.fract() != 0.0) {
                 return Err(Error::FractionalClass {
                     path: table.path.clone(),
@@ -85,6 +84,16 @@ impl LabelNames {
         named.map(|id| id as u32).or_else(|| id().map(|id| id as u32))
     }
 
+    /// The id of the class that a label of a record names, or that it is.
+    pub(super) fn known(&self, (table, record): (&Table, &Record), label: &Label) -> Result<u32, Error> {
+        self.class(label).ok_or_else(|| Error::UnknownLabel {
+            path: table.path.clone(),
+            line: record.line,
+            value: label.to_string(),
+            classes: self.listed(),
+        })
+    }
+
     fn listed(&self) -> String {
         let listed = self.names.iter().enumerate().map(|(id, name)| format!("{id} (`{name}`)"));
         listed.collect::<Vec<_>>().join(", ")
@@ -100,6 +109,10 @@ fn placeholder(id: usize) -> String {
 pub enum LabelEncoding {
     /// Class ids.
     Classes(LabelNames),
+    /// Whether each class applies; any number of them does.
+    Several(LabelNames),
+    /// The class of each word of a text.
+    Words(LabelNames),
     /// Real values, for a regression.
     Values,
     /// Nothing: labels are not looked at.
@@ -111,12 +124,17 @@ impl LabelEncoding {
     pub(super) fn target(&self, table: &Table, record: &Record) -> Result<Target, Error> {
         let (path, line) = (table.path.clone(), record.line);
         match self {
-            LabelEncoding::Ignored => Ok(Target::Absent),
-            LabelEncoding::Classes(names) => {
-                let label = present(table, record)?;
-                let unknown =
-                    || Error::UnknownLabel { path, line, value: label.to_string(), classes: names.listed() };
-                names.class(label).map(Target::Class).ok_or_else(unknown)
+            LabelEncoding::Ignored | LabelEncoding::Words(_) => Ok(Target::Absent), // Words need their tokens.
+            LabelEncoding::Classes(names) => match present(table, record)? {
+                Label::Several(labels) => Err(Error::SeveralLabels { path, line, count: labels.len() }),
+                label => names.known((table, record), label).map(Target::Class),
+            },
+            LabelEncoding::Several(names) => {
+                let mut applies = vec![false; names.len()];
+                for label in singles(present(table, record)?) {
+                    applies[names.known((table, record), label)? as usize] = true;
+                }
+                Ok(Target::Labels(applies))
             }
             LabelEncoding::Values => {
                 let label = present(table, record)?;
@@ -140,11 +158,7 @@ pub struct SeenClasses<'a> {
 impl<'a> SeenClasses<'a> {
     /// Of the training table and its tokenised examples.
     pub fn of(training: &'a Table, examples: &ExampleSet) -> Self {
-        let class = |target: &Target| match target {
-            Target::Class(class) => Some(*class),
-            _ => None,
-        };
-        Self { training, targets: examples.examples.iter().filter_map(|it| class(&it.target)).collect() }
+        Self { training, targets: examples.examples.iter().flat_map(|it| classes(&it.target)).collect() }
     }
 
     /// Looks for a class that only `table` has.
@@ -152,8 +166,7 @@ impl<'a> SeenClasses<'a> {
     /// # Errors
     /// The first record of such a class.
     pub fn check(&self, table: &Table, examples: &ExampleSet) -> Result<(), Error> {
-        let unseen =
-            |target: &Target| matches!(target, Target::Class(class) if !self.targets.contains(class));
+        let unseen = |target: &Target| classes(target).iter().any(|class| !self.targets.contains(class));
         let found = table.records.iter().zip(&examples.examples).find(|(_, example)| unseen(&example.target));
         found.map_or(Ok(()), |(record, _)| {
             Err(Error::UnseenLabel {
@@ -166,7 +179,36 @@ impl<'a> SeenClasses<'a> {
     }
 }
 
-fn present<'a>(table: &Table, record: &'a Record) -> Result<&'a Label, Error> {
+/// The classes that occur in a target.
+fn classes(target: &Target) -> Vec<u32> {
+    match target {
+        Target::Class(class) => vec![*class],
+        Target::Labels(labels) => {
+            (0..).zip(labels).filter(|(_, applies)| **applies).map(|(id, _)| id).collect()
+        }
+        Target::Tokens(tokens) => tokens.iter().flatten().copied().collect(),
+        Target::Value(_) | Target::Absent => Vec::new(),
+    }
+}
+
+/// Every label of a table with its record.
+fn all_labels(table: &Table) -> Result<Vec<(&Record, &Label)>, Error> {
+    let mut labels = Vec::with_capacity(table.records.len());
+    for record in &table.records {
+        labels.extend(singles(present(table, record)?).iter().map(|label| (record, label)));
+    }
+    Ok(labels)
+}
+
+/// The labels that a label is made of.
+pub(super) fn singles(label: &Label) -> &[Label] {
+    match label {
+        Label::Several(labels) => labels,
+        single => std::slice::from_ref(single),
+    }
+}
+
+pub(super) fn present<'a>(table: &Table, record: &'a Record) -> Result<&'a Label, Error> {
     let absent =
         || Error::EmptyCell { path: table.path.clone(), line: record.line, column: "label".to_owned() };
     record.label.as_ref().ok_or_else(absent)
@@ -177,7 +219,7 @@ fn as_number(label: &Label) -> Option<f64> {
     match label {
         Label::Number(value) => Some(*value),
         Label::Text(text) if text.contains(|character: char| character.is_ascii_digit()) => text.parse().ok(),
-        Label::Text(_) => None,
+        Label::Text(_) | Label::Several(_) => None,
     }
     .filter(|value| value.is_finite())
 }
@@ -241,10 +283,10 @@ mod tests {
     fn a_label_is_a_name_or_an_id() {
         let encoding = LabelEncoding::Classes(names(&["negative", "positive"]));
         let labels = [text("positive"), text("1"), text("1.0"), Label::Number(1.0)];
-        assert_eq!(targets(&encoding, &labels).unwrap(), [Target::Class(1); 4]);
+        assert_eq!(targets(&encoding, &labels).unwrap(), vec![Target::Class(1); 4]);
         assert_eq!(
             targets(&encoding, &[text("negative"), Label::Number(0.0)]).unwrap(),
-            [Target::Class(0); 2]
+            vec![Target::Class(0); 2]
         );
     }
 
@@ -306,7 +348,24 @@ mod tests {
             let error = targets(&LabelEncoding::Values, std::slice::from_ref(&label)).unwrap_err();
             assert!(error.starts_with("train.tsv:2:") && error.contains("not a finite number"), "{error}");
         }
-        assert_eq!(targets(&LabelEncoding::Ignored, &labels).unwrap(), [Target::Absent; 3]);
+        assert_eq!(targets(&LabelEncoding::Ignored, &labels).unwrap(), vec![Target::Absent; 3]);
+    }
+
+    #[test]
+    fn several_labels_are_learnt_and_looked_up_one_by_one() {
+        let several = |labels: &[&str]| Label::Several(labels.iter().map(|label| text(label)).collect());
+        let labels = [several(&["love", "joy"]), several(&[]), several(&["anger"])];
+        let learnt = LabelNames::learn(&table(&labels)).unwrap();
+        assert_eq!(learnt.names(), ["anger", "joy", "love"]);
+        let encoding = LabelEncoding::Several(learnt.clone());
+        let applies = |labels: [bool; 3]| Target::Labels(labels.to_vec());
+        let expected = [applies([false, true, true]), applies([false; 3]), applies([true, false, false])];
+        assert_eq!(targets(&encoding, &labels).unwrap(), expected);
+        assert_eq!(targets(&encoding, &[text("joy")]).unwrap(), [applies([false, true, false])]);
+        let error = targets(&encoding, &[several(&["joy", "envy"])]).unwrap_err();
+        assert!(error.starts_with("train.tsv:2: label `envy` is neither an id nor a name"), "{error}");
+        let error = targets(&LabelEncoding::Classes(learnt), &labels).unwrap_err();
+        assert!(error.starts_with("train.tsv:2: 2 labels where the task wants one"), "{error}");
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! Reading data files: columns by name, labels as classes or values, tokenised examples.
 
 mod columns;
+mod conll;
 mod content_hash;
 mod delimited;
 pub mod demo;
@@ -12,6 +13,7 @@ mod parquet_rows;
 mod record;
 mod token_ids;
 mod tokenise;
+mod word_tags;
 
 pub use content_hash::content_hash;
 pub use error::Error;
@@ -19,4 +21,4 @@ pub use format::Format;
 pub use labels::{LabelEncoding, LabelNames, SeenClasses};
 pub use record::{Label, Record, Table, TextColumns};
 pub use token_ids::{NotTokenIds, token_ids};
-pub use tokenise::{Encode, EncodeFunction, Tokens, tokenise};
+pub use tokenise::{Encode, EncodeFunction, EncodeWordsFunction, Tokens, WordTokens, tokenise};

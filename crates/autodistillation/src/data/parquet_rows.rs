@@ -4,7 +4,7 @@ use std::fs::File;
 use std::path::Path;
 use std::sync::Arc;
 
-use parquet::basic::{Repetition, Type as Physical};
+use parquet::basic::{ConvertedType, Repetition, Type as Physical};
 use parquet::errors::ParquetError;
 use parquet::file::reader::{FileReader, SerializedFileReader};
 use parquet::record::reader::RowIter;
@@ -44,13 +44,24 @@ fn projection(schema: &Type, positions: Positions) -> Result<Type, ParquetError>
     let fields: Vec<TypePtr> =
         read.into_iter().map(|position| Arc::clone(&schema.get_fields()[position])).collect();
     for field in &fields {
-        let plain = field.is_primitive() && field.get_basic_info().repetition() != Repetition::REPEATED;
-        if !plain || matches!(field.get_physical_type(), Physical::INT96 | Physical::FIXED_LEN_BYTE_ARRAY) {
+        let value = element(field).unwrap_or(field);
+        let plain = value.is_primitive() && value.get_basic_info().repetition() != Repetition::REPEATED;
+        if !plain || matches!(value.get_physical_type(), Physical::INT96 | Physical::FIXED_LEN_BYTE_ARRAY) {
             let message = format!("column `{}` is no plain column", field.name());
             return Err(ParquetError::NYI(message));
         }
     }
     Type::group_type_builder(schema.name()).with_fields(fields).build()
+}
+
+/// The values of a list: `optional group labels (LIST) { repeated group list { optional … element; } }`.
+fn element(field: &Type) -> Option<&Type> {
+    let is_list = field.is_group() && field.get_basic_info().converted_type() == ConvertedType::LIST;
+    let only = |group: &'_ Type| (group.is_group() && group.get_fields().len() == 1).then_some(());
+    only(field).filter(|()| is_list)?;
+    let repeated = field.get_fields().first()?;
+    only(repeated).filter(|()| repeated.get_basic_info().repetition() == Repetition::REPEATED)?;
+    repeated.get_fields().first().map(AsRef::as_ref)
 }
 
 /// One row of the columns that are read.
@@ -65,7 +76,7 @@ impl Cells<'_> {
         Ok(Record {
             text: self.text(&columns.text)?,
             pair: columns.text_pair.as_ref().map(|column| self.text(column)).transpose()?,
-            label: columns.label.as_ref().map(|column| self.label(column)).transpose()?,
+            label: columns.label.as_ref().map(|column| self.label(column, columns)).transpose()?,
             line: self.line,
         })
     }
@@ -78,18 +89,31 @@ impl Cells<'_> {
         }
     }
 
-    fn label(&self, column: &str) -> Result<Label, Error> {
-        let cell = self.cell(column)?;
+    fn label(&self, column: &str, columns: &TextColumns) -> Result<Label, Error> {
+        match self.cell(column)? {
+            Field::ListInternal(labels) => {
+                let labels = labels.elements().iter().map(|label| self.single((column, label), None));
+                Ok(Label::Several(labels.collect::<Result<_, _>>()?))
+            }
+            cell => self.single((column, cell), columns.label_separator.as_ref().map(|_| columns)),
+        }
+    }
+
+    /// One value; text is cut into several labels where there is a separator.
+    fn single(&self, (column, cell): (&str, &Field), several: Option<&TextColumns>) -> Result<Label, Error> {
         let text = match cell {
             Field::Str(text) => text.clone(),
             Field::Bytes(bytes) => self.utf8(bytes.data())?,
             other => {
-                let number =
-                    number(other).ok_or_else(|| self.wrong_type(column, "a string or a number", other))?;
+                let wanted = "a string, a number or a list of them";
+                let number = number(other).ok_or_else(|| self.wrong_type(column, wanted, other))?;
                 // pandas writes a missing number as NaN.
                 return if number.is_nan() { Err(self.empty(column)) } else { Ok(Label::Number(number)) };
             }
         };
+        if let Some(label) = several.and_then(|columns| columns.label_of(&text)) {
+            return Ok(label);
+        }
         match text.trim() {
             "" => Err(self.empty(column)),
             text => Ok(Label::Text(text.to_owned())),
@@ -146,6 +170,7 @@ mod tests {
 
     const SCHEMA: &str = "message example {
         optional int64 label; required double score; optional binary sentence (UTF8); required int96 when;
+        optional group labels (LIST) { repeated group list { optional binary element (UTF8); } }
     }";
 
     /// Two row groups of two rows; the last row has no label when `holes` says so.
@@ -173,6 +198,12 @@ mod tests {
             let when = [parquet::data_type::Int96::new(), parquet::data_type::Int96::new()];
             column.typed::<parquet::data_type::Int96Type>().write_batch(&when, None, None).unwrap();
             column.close().unwrap();
+            let mut column = rows.next_column().unwrap().unwrap();
+            let labels = [ByteArray::from("joy"), ByteArray::from("love")];
+            let (definition, repetition) = ([3, 3, 1], [0, 1, 0]); // Two labels, then an empty list.
+            let column_of_bytes = column.typed::<ByteArrayType>();
+            column_of_bytes.write_batch(&labels, Some(&definition), Some(&repetition)).unwrap();
+            column.close().unwrap();
             rows.close().unwrap();
         }
         writer.close().unwrap();
@@ -182,8 +213,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a.parquet");
         write(&path, compression, last_label);
-        let columns =
-            TextColumns { text: "sentence".to_owned(), text_pair: None, label: Some(label.to_owned()) };
+        let columns = TextColumns::plain("sentence", Some(label));
         let records = read(&path, File::open(&path).unwrap(), &columns);
         records.map_err(|error| error.to_string().replace(&path.display().to_string(), "a.parquet"))
     }
@@ -209,6 +239,14 @@ mod tests {
     fn real_valued_labels_are_numbers() {
         let records = read_columns(Compression::SNAPPY, 1, "score").unwrap();
         assert_eq!(records[1].label, Some(Label::Number(4.7)));
+    }
+
+    #[test]
+    fn a_list_is_several_labels() {
+        let records = read_columns(Compression::SNAPPY, 1, "labels").unwrap();
+        let both = ["joy", "love"].map(|label| Label::Text(label.to_owned())).to_vec();
+        assert_eq!(records[0].label, Some(Label::Several(both)));
+        assert_eq!(records[1].label, Some(Label::Several(Vec::new())));
     }
 
     #[test]

@@ -15,6 +15,29 @@ pub struct TextColumns {
     pub text_pair: Option<String>,
     /// The column of the label; `None` reads unlabelled text.
     pub label: Option<String>,
+    /// What separates the labels in a cell of text that holds several; an empty cell holds none of them then.
+    pub label_separator: Option<String>,
+}
+
+impl TextColumns {
+    /// A column of text and one of single labels.
+    pub fn plain(text: &str, label: Option<&str>) -> Self {
+        let label = label.map(str::to_owned);
+        Self { text: text.to_owned(), text_pair: None, label, label_separator: None }
+    }
+
+    /// The label in a cell of text; `None` where there has to be one and is not.
+    pub(super) fn label_of(&self, cell: &str) -> Option<Label> {
+        let cell = cell.trim();
+        let label = |text: &str| Label::Text(text.trim().to_owned());
+        match &self.label_separator {
+            Some(separator) => {
+                let parts = cell.split(separator.as_str()).filter(|part| !part.trim().is_empty());
+                Some(Label::Several(parts.map(label).collect()))
+            }
+            None => (!cell.is_empty()).then(|| label(cell)),
+        }
+    }
 }
 
 /// A label as the file writes it.
@@ -24,6 +47,8 @@ pub enum Label {
     Number(f64),
     /// Text; everything in TSV and CSV is text, `0` and `1` too.
     Text(String),
+    /// Any number of labels: a list of a typed format, or text with a separator.
+    Several(Vec<Label>),
 }
 
 impl fmt::Display for Label {
@@ -31,6 +56,10 @@ impl fmt::Display for Label {
         match self {
             Label::Number(value) => write!(formatter, "{value}"),
             Label::Text(text) => formatter.write_str(text),
+            Label::Several(labels) => {
+                let labels: Vec<String> = labels.iter().map(Label::to_string).collect();
+                formatter.write_str(&labels.join(", "))
+            }
         }
     }
 }
@@ -93,15 +122,14 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join(name);
         std::fs::write(&path, bytes).unwrap();
-        let columns =
-            TextColumns { text: "text".to_owned(), text_pair: None, label: Some("label".to_owned()) };
+        let columns = TextColumns::plain("text", Some("label"));
         let error = Table::read(&path, &columns).unwrap_err().to_string();
         error.replace(&path.display().to_string(), name)
     }
 
     #[test]
     fn a_file_that_is_not_there_is_named() {
-        let columns = TextColumns { text: "text".to_owned(), text_pair: None, label: None };
+        let columns = TextColumns::plain("text", None);
         let error = Table::read(Path::new("nowhere/train.tsv"), &columns).unwrap_err().to_string();
         assert!(error.starts_with("nowhere/train.tsv: no such file"), "{error}");
     }
@@ -151,8 +179,7 @@ mod tests {
             return;
         }
         for (file, [text, label], rows) in MEASURING_SETS {
-            let columns =
-                TextColumns { text: text.to_owned(), text_pair: None, label: Some(label.to_owned()) };
+            let columns = TextColumns::plain(text, Some(label));
             let table = Table::read(&folder.join(file), &columns).unwrap();
             assert_eq!(table.records.len(), rows, "{file}");
             assert!(

@@ -3,6 +3,7 @@
 use autodistillation_distillation::{Example, ExampleSet};
 use rayon::prelude::*;
 
+use super::word_tags::WordTags;
 use super::{Error, LabelEncoding, Record, Table};
 
 /// Token ids with the special tokens, and the segment of each (0 or 1).
@@ -11,10 +12,18 @@ pub type Tokens = (Vec<u32>, Vec<u8>);
 /// The tokens of a text, or of a text and its pair.
 pub type EncodeFunction<'a, E> = dyn Fn(&str, Option<&str>) -> Result<Tokens, E> + Sync + 'a;
 
+/// Tokens, and the place of the word that each is a piece of; `None` for special tokens.
+pub type WordTokens = (Tokens, Vec<Option<u32>>);
+
+/// The tokens of the words of a text.
+pub type EncodeWordsFunction<'a, E> = dyn Fn(&[&str]) -> Result<WordTokens, E> + Sync + 'a;
+
 /// How a text, or a pair of texts, becomes tokens.
 pub struct Encode<'a, E> {
     /// The tokenizer, which truncates to `max_length`.
     pub encode: &'a EncodeFunction<'a, E>,
+    /// The same word by word, for classes of words.
+    pub encode_words: &'a EncodeWordsFunction<'a, E>,
     /// Longest example in tokens, special tokens included.
     pub max_length: usize,
     /// The id that fills the end of shorter examples.
@@ -46,10 +55,19 @@ fn example<E>(
 where
     E: std::error::Error + Send + Sync + 'static,
 {
-    let target = labels.target(table, record)?;
-    let (ids, token_types) = (encode.encode)(&record.text, record.pair.as_deref()).map_err(|source| {
-        Error::Tokenizer { path: table.path.clone(), line: record.line, source: Box::new(source) }
-    })?;
+    let refused =
+        |source| Error::Tokenizer { path: table.path.clone(), line: record.line, source: Box::new(source) };
+    let ((ids, token_types), target) = match labels {
+        LabelEncoding::Words(classes) => {
+            let tagged = WordTags::of((table, record), classes)?;
+            let (tokens, words) = (encode.encode_words)(&tagged.words).map_err(refused)?;
+            (tokens, tagged.target(&words))
+        }
+        _ => {
+            let target = labels.target(table, record)?;
+            ((encode.encode)(&record.text, record.pair.as_deref()).map_err(refused)?, target)
+        }
+    };
     if ids.len() != token_types.len() || ids.len() > encode.max_length {
         return Err(Error::Encoding {
             path: table.path.clone(),
@@ -65,7 +83,7 @@ where
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::data::Label;
+    use crate::data::{Label, LabelNames};
     use autodistillation_distillation::Target;
 
     fn table(rows: &[(&str, Option<&str>, f64)]) -> Table {
@@ -86,8 +104,17 @@ mod tests {
         if ids.contains(&u32::from('?')) { Err(std::fmt::Error) } else { Ok((ids, token_types)) }
     }
 
+    /// One token per letter of a word.
+    fn letters(words: &[&str]) -> Result<WordTokens, std::fmt::Error> {
+        let letters =
+            (0..).zip(words).flat_map(|(place, word)| word.chars().map(move |it| (it as u32, Some(place))));
+        let (ids, words): (Vec<u32>, Vec<Option<u32>>) = letters.unzip();
+        let token_types = vec![0; ids.len()];
+        Ok(((ids, token_types), words))
+    }
+
     const ENCODE: Encode<'static, std::fmt::Error> =
-        Encode { encode: &characters, max_length: 4, padding_id: 9 };
+        Encode { encode: &characters, encode_words: &letters, max_length: 4, padding_id: 9 };
 
     #[test]
     fn examples_keep_the_order_of_the_records() {
@@ -95,6 +122,21 @@ mod tests {
         let set = tokenise(&table(&rows), &ENCODE, &LabelEncoding::Values).unwrap();
         assert_eq!((set.len(), set.padding_id), (500, 9));
         assert!((0..).zip(&set.examples).all(|(i, example)| example.target == Target::Value(i as f32)));
+    }
+
+    #[test]
+    fn the_first_token_of_a_word_has_its_class() {
+        let names = LabelNames::new(["O", "B-X"].map(str::to_owned).to_vec()).unwrap();
+        let tags = |tags: &[&str]| {
+            Some(Label::Several(tags.iter().map(|tag| Label::Text((*tag).to_owned())).collect()))
+        };
+        let mut table = table(&[("ab c", None, 1.0)]);
+        table.records[0].label = tags(&["B-X", "O"]);
+        let set = tokenise(&table, &ENCODE, &LabelEncoding::Words(names.clone())).unwrap();
+        assert_eq!(set.examples[0].target, Target::Tokens(vec![Some(1), None, Some(0)]));
+        table.records[0].label = tags(&["O"]);
+        let error = tokenise(&table, &ENCODE, &LabelEncoding::Words(names)).unwrap_err().to_string();
+        assert!(error.starts_with("a.tsv:2: 1 tags for 2 words"), "{error}");
     }
 
     #[test]

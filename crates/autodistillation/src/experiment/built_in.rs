@@ -7,12 +7,10 @@ use std::time::Instant;
 
 use autodistillation_distillation::event::{Event, StageReport};
 use autodistillation_distillation::{
-    Course, Ensemble, LayerPath, LayerSimilarity, Matchers, OptimizerConfig, Scheduler, Seeds, StageKind,
-    Teacher, TrainingSettings,
+    Course, Ensemble, LayerSimilarity, Matchers, OptimizerConfig, Scheduler, Seeds, StageKind, Teacher,
+    TrainingSettings,
 };
-use autodistillation_models::{
-    Arithmetic, ProblemType, TeacherStates, Transformer, TransformerConfig, student_config,
-};
+use autodistillation_models::{Arithmetic, TeacherStates, Transformer, TransformerConfig, student_config};
 use autodistillation_search::{Architecture, FeasibleSpace, Infeasible, KnownGoals, Metrics};
 use burn::tensor::Device;
 use serde_json::{Map, Value};
@@ -21,6 +19,7 @@ use crate::config::LayerStack;
 use crate::event::RunEvent;
 use crate::experiment::checkpoint::Checkpoint;
 use crate::experiment::journal::Journal;
+use crate::experiment::logit_losses;
 use crate::experiment::start::trained;
 use crate::experiment::{Experiment, Patience, Shared, TrialContext, TrialError};
 use crate::latency_profile::LatencyProfile;
@@ -84,13 +83,7 @@ impl BuiltInExperiment {
         let (teacher, notes) =
             teacher_cache::teacher(&materials.teachers(arithmetic), &materials.sets, cache);
         let (teaching, observed) = (Teaching::default(), Mutex::default());
-        let regression = task(&teacher_config) == ProblemType::Regression;
-        if regression && plan.scheduler != plan.scheduler.on_single_values(&LayerPath::new("classifier")) {
-            materials.notes.push(
-                "the task is a regression: KL and CE between single values are always 0, so MSE takes their place"
-                    .to_owned(),
-            );
-        }
+        materials.notes.extend(logit_losses::note(&plan.scheduler, task(&teacher_config)).map(str::to_owned));
         let latencies = None;
         let (teacher_quality, similarity) = (OnceLock::new(), OnceLock::new());
         let experiment = Self {
@@ -173,10 +166,7 @@ impl BuiltInExperiment {
     pub fn scheduler(&self, config: &TransformerConfig) -> Scheduler {
         let stacks = (layers(config), layers(&self.teacher_config));
         let scheduler = self.plan.scheduler_along(&stacks.0, &stacks.1, self.similarity());
-        let scheduler = match task(config) {
-            ProblemType::Regression => scheduler.on_single_values(&LayerPath::new("classifier")),
-            _ => scheduler,
-        };
+        let scheduler = logit_losses::of_task(&scheduler, task(config));
         let scheduler = match self.teaching {
             Teaching::Distilled => scheduler,
             Teaching::LabelsAlone => scheduler.on_labels_alone(self.plan.training.optimizer.learning_rate()),

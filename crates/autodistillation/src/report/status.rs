@@ -79,8 +79,18 @@ impl<'a> Overview<'a> {
 
     /// The metrics worth a column: the goals, then the usual ones that some trial has.
     pub fn shown_metrics(&self) -> Vec<&'a str> {
-        const USUAL: [&str; 9] =
-            ["accuracy", "f1", "matthews", "pearson", "spearman", "loss", "latency", "parameters", "size_mb"];
+        const USUAL: [&str; 10] = [
+            "accuracy",
+            "f1",
+            "micro_f1",
+            "matthews",
+            "pearson",
+            "spearman",
+            "loss",
+            "latency",
+            "parameters",
+            "size_mb",
+        ];
         let run = self.run;
         let goals = run.study.goals.iter().map(|goal| goal.metric.as_str());
         // `eval_accuracy` and `accuracy` are one metric and get one column.

@@ -6,6 +6,7 @@ use autodistillation_models::{Arithmetic, TransformerConfig};
 use autodistillation_search::{Architecture, Metrics, Study};
 use serde_json::Value;
 
+use crate::data::LabelEncoding;
 use crate::experiment::BuiltInExperiment;
 use crate::files::{read_json, read_lines};
 use crate::materials::labels;
@@ -170,7 +171,7 @@ fn dataset(experiment: &BuiltInExperiment) -> Dataset {
     let (plan, sets) = (experiment.plan(), &experiment.materials().sets);
     let config = experiment.materials().teacher.config();
     let classes = match labels(config) {
-        Ok(crate::data::LabelEncoding::Classes(names)) => names.names().to_vec(),
+        Ok(LabelEncoding::Classes(names) | LabelEncoding::Several(names)) => names.names().to_vec(),
         _ => Vec::new(),
     };
     Dataset {

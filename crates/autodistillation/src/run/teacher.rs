@@ -36,13 +36,10 @@ pub fn trained_teacher(
     }
     listener.hear(&RunEvent::Phase("training the teacher".into()));
     let tables = Tables::read(&plan.data)?;
-    let classes = match &tables.classes {
-        Some(classes) => classes.clone(),
-        None => LabelNames::learn(&tables.training)?,
-    };
+    let task = tables.task()?;
     write_tokenizer(&folder, &vocabulary(&tables))?;
     let tokenizer = Tokenizer::from_folder(&folder)?;
-    let config = config(architecture, &tokenizer, (&classes, plan.data.max_length))?;
+    let config = config(architecture, &tokenizer, (task, plan.data.max_length))?;
     let network = Transformer::random(config, plan.seed, &Device::flex());
     let lesson = Lesson {
         steps: *steps,
@@ -79,7 +76,7 @@ fn write_tokenizer(folder: &Path, vocabulary: &[String]) -> Result<(), Error> {
 fn config(
     architecture: &Map<String, Value>,
     tokenizer: &Tokenizer,
-    (classes, length): (&LabelNames, usize),
+    ((classes, problem), length): ((LabelNames, ProblemType), usize),
 ) -> Result<TransformerConfig, Error> {
     let names: Map<String, Value> =
         classes.names().iter().enumerate().map(|(id, name)| (id.to_string(), json!(name))).collect();
@@ -94,5 +91,5 @@ fn config(
     }
     let config = TransformerConfig::from_json(&json)
         .map_err(|problems| autodistillation_models::Error::Architecture { problems })?;
-    Ok(config.with_labels(classes.names().to_vec(), ProblemType::SingleLabelClassification)?)
+    Ok(config.with_labels(classes.names().to_vec(), problem)?)
 }

@@ -26,6 +26,9 @@ pub struct EvaluateArguments {
     /// Column of the label
     #[arg(long, value_name = "COLUMN", default_value = "label")]
     pub label: String,
+    /// What separates the labels in a cell that holds several
+    #[arg(long, value_name = "TEXT")]
+    pub label_separator: Option<String>,
     /// Longest example in tokens
     #[arg(long, value_name = "TOKENS", default_value = "128", value_parser = count::<NonZeroUsize>)]
     pub max_length: NonZeroUsize,

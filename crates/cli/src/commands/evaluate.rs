@@ -18,6 +18,7 @@ pub fn evaluate(arguments: &EvaluateArguments) -> Result<()> {
             text: arguments.text.clone(),
             text_pair: arguments.text_pair.clone(),
             label: Some(arguments.label.clone()),
+            label_separator: arguments.label_separator.clone(),
         },
         max_length: arguments.max_length.get(),
         latency: LatencyPlan {

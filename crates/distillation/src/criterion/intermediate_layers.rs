@@ -6,7 +6,7 @@ use burn::tensor::Device;
 
 use crate::comparison::{Aligned, Alignment, align, unmatched_rows};
 use crate::criterion::{
-    Criterion, Explained, Forwards, LossTerm, LossTerms, Pass, feature, logits, require_classes, task_loss,
+    Criterion, Explained, Forwards, LossTerm, LossTerms, Pass, feature, require_classes, scores, task_loss,
 };
 use crate::divergence::standardized;
 use crate::loss::{between, error_scale, variance};
@@ -196,7 +196,7 @@ impl Criterion for IntermediateLayersKnowledgeDistillationLoss {
             terms.terms.push(self.term(mapping, forwards)?);
         }
         if let Some(path) = &self.origin_logits {
-            let value = task_loss(logits(forwards.student, path)?, &forwards.batch.targets)?;
+            let value = task_loss(scores(forwards.student, path)?, &forwards.batch.targets)?;
             terms.terms.push(LossTerm { name: "labels".into(), weight: 1.0, value });
         }
         Ok(terms)

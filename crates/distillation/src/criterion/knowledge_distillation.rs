@@ -1,6 +1,6 @@
 //! `KnowledgeDistillationLoss`: the student's logits against the labels and against the teacher's logits.
 
-use crate::criterion::{Criterion, Forwards, LossTerm, LossTerms, logits, task_loss};
+use crate::criterion::{Criterion, Forwards, LossTerm, LossTerms, score_rows, scores, task_loss};
 use crate::divergence::standardized;
 use crate::loss::{Comparison, Rows, Scale, between};
 use crate::{Error, LayerPath, LogitScale, LossKind, Ramp, Reduction, Taps, Targets};
@@ -8,9 +8,10 @@ use burn::tensor::Tensor;
 
 /// L = w₀ · L(student, targets) + w₁ · T² · D(student / T, teacher / T) (Hinton et al. 2015).
 ///
-/// D is a soft cross entropy or a divergence (KL, reverse KL, Jensen–Shannon: sum over classes, mean over the batch) or a
-/// mean squared error on the softened logits (so that T² cancels). Temperature and weights may change over the stage. A
-/// term that weighs 0 throughout is skipped; without the teacher's term the teacher is not run.
+/// D is a soft cross entropy or a divergence (KL, reverse KL, Jensen–Shannon: sum over classes, mean over the examples,
+/// or over the tokens that are not padding), a binary form of them, or a mean squared error on the softened logits (so
+/// that T² cancels). Temperature and weights may change over the stage. A term that weighs 0 throughout is skipped;
+/// without the teacher's term the teacher is not run.
 #[derive(Clone, Debug)]
 pub struct KnowledgeDistillationLoss {
     student: LayerPath,
@@ -88,9 +89,14 @@ impl KnowledgeDistillationLoss {
         Ok(self)
     }
 
-    /// T² · D(student / T, teacher / T) for logits (batch, classes) where the share `progress` of the stage is done.
-    pub fn teacher_student_loss(&self, student: Tensor<2>, teacher: Tensor<2>, progress: f64) -> Tensor<1> {
-        let [batch, classes] = student.dims();
+    /// T² · D(student / T, teacher / T) for logits (rows, classes), of which `rows` says which count, where the share
+    /// `progress` of the stage is done.
+    pub fn teacher_student_loss(
+        &self,
+        (student, teacher): (Tensor<2>, Tensor<2>),
+        rows: Rows,
+        progress: f64,
+    ) -> Tensor<1> {
         let (student, teacher) = match self.logits {
             LogitScale::Standardized if self.loss_types[1].is_divergence() => {
                 (standardized(student), standardized(teacher))
@@ -98,14 +104,13 @@ impl KnowledgeDistillationLoss {
             _ => (student, teacher),
         };
         let scale = Scale::Scores { temperature: self.temperature.at(progress) };
-        let rows = Rows { mask: None, real_rows: batch as f64, real_elements: (batch * classes) as f64 };
         let reduction = Reduction::RowMean;
         let terms = Comparison { rows, student: scale, teacher: scale, reduction, keys: None };
         between(self.loss_types[1], student, teacher, &terms)
     }
 
-    /// The loss of logits (batch, classes) on the labels: cross entropy; with `MSE`, the squared error against one-hot
-    /// targets or real values.
+    /// The loss of logits (rows, classes) on the labels, see [`task_loss`]; with `MSE`, the squared error against one-hot
+    /// classes of examples, labels that apply (1) or not (0), or real values.
     ///
     /// # Errors
     ///
@@ -115,6 +120,9 @@ impl KnowledgeDistillationLoss {
             (LossKind::MeanSquared, Targets::Classes(classes)) => {
                 let one_hot: Tensor<2> = classes.clone().one_hot(student.dims()[1]).float();
                 Ok((student - one_hot).powi_scalar(2).mean())
+            }
+            (LossKind::MeanSquared, Targets::Labels(labels)) => {
+                Ok((student - labels.clone()).powi_scalar(2).mean())
             }
             _ => task_loss(student, targets),
         }
@@ -131,7 +139,7 @@ impl Criterion for KnowledgeDistillationLoss {
     }
 
     fn terms(&self, forwards: Forwards<'_>) -> Result<LossTerms, Error> {
-        let student = logits(forwards.student, &self.student)?;
+        let student = scores(forwards.student, &self.student)?;
         let [of_labels, of_teacher] = self.loss_weights;
         let mut terms = LossTerms::default();
         let mut add = |name: &str, weight: Ramp, value| {
@@ -142,8 +150,9 @@ impl Criterion for KnowledgeDistillationLoss {
             add("student–targets", of_labels, value);
         }
         if !of_teacher.is_zero() {
-            let teacher = logits(forwards.teacher, &self.teacher)?;
-            let value = self.teacher_student_loss(student, teacher, forwards.progress);
+            let rows = score_rows(forwards.student, &self.student, forwards.batch)?;
+            let teacher = scores(forwards.teacher, &self.teacher)?;
+            let value = self.teacher_student_loss((student, teacher), rows, forwards.progress);
             add("teacher–student", of_teacher, value);
         }
         Ok(terms)

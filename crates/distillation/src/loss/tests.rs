@@ -27,7 +27,7 @@ fn number(tensor: Tensor<1>) -> f32 {
     tensor.into_scalar::<f32>()
 }
 
-const ALL: [LossKind; 10] = [
+const ALL: [LossKind; 12] = [
     LossKind::MeanSquared,
     LossKind::MeanAbsolute,
     LossKind::Euclidean,
@@ -35,14 +35,17 @@ const ALL: [LossKind; 10] = [
     LossKind::ReverseKullbackLeibler,
     LossKind::JensenShannon,
     LossKind::CrossEntropy,
+    LossKind::BinaryKullbackLeibler,
+    LossKind::BinaryCrossEntropy,
     LossKind::Cosine,
     LossKind::Patient,
     LossKind::Relation,
 ];
 
-/// Those that are 0 between equal features: all but cross entropy, which keeps the teacher's entropy.
+/// Those that are 0 between equal features: all but cross entropies, which keep the teacher's entropy.
 fn distances() -> impl Iterator<Item = LossKind> {
-    ALL.into_iter().filter(|kind| *kind != LossKind::CrossEntropy)
+    let entropies = [LossKind::CrossEntropy, LossKind::BinaryCrossEntropy];
+    ALL.into_iter().filter(move |kind| !entropies.contains(kind))
 }
 
 proptest! {
@@ -180,4 +183,22 @@ fn standardised_logits_tell_how_classes_stand_to_each_other_and_nothing_of_their
     }
     let scaled: Vec<f32> = scaled.into_data().try_to_vec().unwrap();
     assert!(found.iter().zip(scaled).all(|(one, other)| (one - other).abs() < 1e-5));
+}
+
+#[test]
+fn a_binary_divergence_is_the_divergence_between_pairs_of_the_logit_and_zero() {
+    let (s, t) = (tensor(&[0.3, -0.2, 1.0, 0.1], 2), tensor(&[0.5, 0.4, -1.0, 0.3], 2));
+    let pairs = |logits: &Tensor<2>| {
+        let logits = logits.clone().reshape([4, 1]);
+        Tensor::cat(vec![logits.clone(), logits.zeros_like()], 1)
+    };
+    let kinds = [
+        (LossKind::BinaryKullbackLeibler, LossKind::KullbackLeibler),
+        (LossKind::BinaryCrossEntropy, LossKind::CrossEntropy),
+    ];
+    for (binary, plain) in kinds {
+        let found = number(between(binary, s.clone(), t.clone(), &compare(2, 2, 2.0)));
+        let expected = number(between(plain, pairs(&s), pairs(&t), &compare(4, 2, 2.0)));
+        assert!((found - expected).abs() < 1e-6, "{binary:?}: {found} and {expected}");
+    }
 }

@@ -66,10 +66,5 @@ pub(super) fn ask<T: Network>(
 
 /// `None` if the device does not give its numbers back as f32.
 fn numbers(feature: &Feature) -> Option<Vec<f32>> {
-    let data = match feature.clone() {
-        Feature::Vectors(tensor) => tensor.into_data(),
-        Feature::Sequence(tensor) => tensor.into_data(),
-        Feature::Attention(tensor) => tensor.into_data(),
-    };
-    data.try_to_vec().ok()
+    feature.clone().into_data().try_to_vec().ok()
 }

@@ -11,3 +11,4 @@ mod reference;
 mod schedules;
 mod self_distillation;
 mod stages;
+mod tasks;

@@ -6,7 +6,7 @@ use crate::test_networks;
 const WORDS: &str = "[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\na\nred\nfox\n##es\njump\n##ed\nover\ndog\n,\n";
 
 /// A folder with a bare vocabulary, as old BERT checkpoints have it.
-fn folder(tokenizer_config: &str) -> tempfile::TempDir {
+pub(super) fn folder(tokenizer_config: &str) -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("vocab.txt"), WORDS).unwrap();
     std::fs::write(folder.path().join("tokenizer_config.json"), tokenizer_config).unwrap();
