@@ -77,7 +77,7 @@ fn write(folder: &Path, (to, format): (&Path, ExportFormat)) -> Result<(), Error
         ExportFormat::TensorFlow => save_tensorflow(to, &network)?,
         ExportFormat::Onnx => save_onnx(to, &network)?,
     }
-    Ok(tokenizer.copy_files(to)?)
+    Ok(tokenizer.copy_files(to, network.config())?)
 }
 
 impl ExportFormat {

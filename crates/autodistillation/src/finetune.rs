@@ -196,5 +196,5 @@ fn task_config(config: TransformerConfig, tables: &Tables) -> Result<Transformer
 /// A folder that cannot be written.
 pub fn save_network(network: &Transformer, tokenizer: &Tokenizer, folder: &Path) -> Result<(), Error> {
     save(folder, network, Precision::F32)?;
-    Ok(tokenizer.copy_files(folder)?)
+    Ok(tokenizer.copy_files(folder, network.config())?)
 }

@@ -30,7 +30,7 @@ fn load(path: &Path) -> Plan {
 #[test]
 fn every_example_is_a_plan_that_needs_no_files() {
     let paths = configs(&examples());
-    assert!(paths.len() >= 4, "{paths:?}");
+    assert!(paths.len() >= 6, "{paths:?}");
     for path in paths {
         let plan = load(&path);
         assert!(matches!(plan.teacher, TeacherPlan::FineTuned { .. }), "{}", path.display());

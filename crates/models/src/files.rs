@@ -19,10 +19,19 @@ pub(crate) const KERAS_WEIGHTS: &str = "tf_model.h5";
 pub(crate) const TOKENIZER: &str = "tokenizer.json";
 pub(crate) const TOKENIZER_CONFIG: &str = "tokenizer_config.json";
 pub(crate) const VOCABULARY: &str = "vocab.txt";
+pub(crate) const BYTE_VOCABULARY: &str = "vocab.json";
+pub(crate) const MERGES: &str = "merges.txt";
 
 /// Everything a tokenizer may consist of.
-pub(crate) const TOKENIZER_FILES: [&str; 5] =
-    [TOKENIZER, TOKENIZER_CONFIG, VOCABULARY, "special_tokens_map.json", "added_tokens.json"];
+pub(crate) const TOKENIZER_FILES: [&str; 7] = [
+    TOKENIZER,
+    TOKENIZER_CONFIG,
+    VOCABULARY,
+    BYTE_VOCABULARY,
+    MERGES,
+    "special_tokens_map.json",
+    "added_tokens.json",
+];
 
 /// The config of a network folder.
 pub(crate) fn config(folder: &Path) -> PathBuf {

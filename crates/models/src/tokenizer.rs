@@ -1,5 +1,7 @@
 //! Texts to token ids, as `transformers` makes them from the same folder.
 
+mod byte_level;
+mod inputs;
 mod settings;
 mod wordpiece;
 mod words;
@@ -43,19 +45,22 @@ pub struct Encoded {
 pub type TextPair<'a> = (&'a str, Option<&'a str>);
 
 impl Tokenizer {
-    /// Reads `tokenizer.json`, or else builds BERT's WordPiece tokenizer from `vocab.txt`, with the settings of
-    /// `tokenizer_config.json`.
+    /// Reads `tokenizer.json`, or else builds BERT's WordPiece tokenizer from `vocab.txt` or RoBERTa's byte-level one from
+    /// `vocab.json` and `merges.txt`, with the settings of `tokenizer_config.json`.
     ///
     /// # Errors
     ///
     /// Neither file, one that cannot be read, or a padding token that is not in the vocabulary.
     pub fn from_folder(folder: &Path) -> Result<Self, Error> {
         let settings = Settings::from_folder(folder)?;
-        let (whole, vocabulary) = (folder.join(files::TOKENIZER), folder.join(files::VOCABULARY));
+        let [whole, vocabulary, bytes] =
+            [files::TOKENIZER, files::VOCABULARY, files::BYTE_VOCABULARY].map(|name| folder.join(name));
         let mut inner = if whole.exists() {
             parsed(&whole)?
         } else if vocabulary.exists() {
             wordpiece::from_vocabulary(&vocabulary, &settings)?
+        } else if bytes.exists() {
+            byte_level::from_folder(folder, &settings)?
         } else {
             return Err(Error::NoTokenizer { folder: folder.to_owned() });
         };
@@ -119,19 +124,23 @@ impl Tokenizer {
         Ok(())
     }
 
-    /// Copies the tokenizer's files into another network folder, byte by byte.
+    /// Copies the tokenizer's files into the folder of a network of `config`, byte by byte; only what
+    /// `tokenizer_config.json` says of the inputs is the network's: a DistilBERT refuses segments.
     ///
     /// # Errors
     ///
     /// A file that cannot be read or written.
-    pub fn copy_files(&self, to: &Path) -> Result<(), Error> {
+    pub fn copy_files(&self, to: &Path, config: &TransformerConfig) -> Result<(), Error> {
         for name in files::TOKENIZER_FILES {
             let from = self.folder.join(name);
             if from.exists() {
                 files::write(&to.join(name), &files::read(&from)?)?;
             }
         }
-        Ok(())
+        match inputs::for_network(&self.folder, config)? {
+            Some(settings) => files::write(&to.join(files::TOKENIZER_CONFIG), settings.as_bytes()),
+            None => Ok(()),
+        }
     }
 
     /// Tokens that are added to one text or to two.

@@ -329,7 +329,7 @@ impl BuiltInExperiment {
     ) -> Result<Transformer, autodistillation_models::Error> {
         let folder = folder.join("student");
         self.plan.framework.save(&folder, &student.network)?;
-        self.materials.tokenizer.copy_files(&folder)?;
+        self.materials.tokenizer.copy_files(&folder, student.network.config())?;
         Ok(Transformer::load(&folder, &self.device)?.network)
     }
 }

@@ -3,6 +3,7 @@
 
 mod config_errors;
 mod data_errors;
+mod examples;
 mod folder_errors;
 mod formats;
 mod help;

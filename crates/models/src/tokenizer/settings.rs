@@ -3,9 +3,13 @@
 use std::path::Path;
 
 use serde_json::Value;
-use tokenizers::TruncationDirection;
+use tokenizers::{AddedToken, TruncationDirection};
 
 use crate::{Error, files};
+
+/// The unknown token, the first one, the one after each text, padding, and the mask.
+const BERT: [&str; 5] = ["[UNK]", "[CLS]", "[SEP]", "[PAD]", "[MASK]"];
+const ROBERTA: [&str; 5] = ["<unk>", "<s>", "</s>", "<pad>", "<mask>"];
 
 /// The settings that change token ids; absent ones leave the tokenizer's own.
 #[derive(Clone, Debug)]
@@ -13,6 +17,8 @@ pub(super) struct Settings {
     pub(super) do_lower_case: Option<bool>,
     pub(super) strip_accents: Option<bool>,
     pub(super) tokenize_chinese_chars: Option<bool>,
+    /// Whether byte-level tokenizers put a space before the first word.
+    pub(super) add_prefix_space: bool,
     pub(super) truncation_side: TruncationDirection,
     pub(super) unk_token: String,
     pub(super) cls_token: String,
@@ -22,25 +28,50 @@ pub(super) struct Settings {
 }
 
 impl Settings {
-    /// The settings of a folder; BERT's own where there is no file.
+    /// The settings of a folder; where it says nothing, those of RoBERTa if there are only byte-level files or a
+    /// `tokenizer.json` with its padding token, else BERT's.
     pub(super) fn from_folder(folder: &Path) -> Result<Self, Error> {
         let path = folder.join(files::TOKENIZER_CONFIG);
         let json = if path.exists() { files::read_json(&path)? } else { Value::Null };
         let flag = |key: &str| json.get(key).and_then(Value::as_bool);
         let token = |key: &str, default: &str| token_name(json.get(key)).unwrap_or(default).to_owned();
+        let own = if has_robertas_tokens(folder) { &ROBERTA } else { &BERT };
         let left = json.get("truncation_side").is_some_and(|side| side == "left");
         Ok(Self {
             do_lower_case: flag("do_lower_case"),
             strip_accents: flag("strip_accents"),
             tokenize_chinese_chars: flag("tokenize_chinese_chars"),
+            add_prefix_space: flag("add_prefix_space").unwrap_or(false),
             truncation_side: if left { TruncationDirection::Left } else { TruncationDirection::Right },
-            unk_token: token("unk_token", "[UNK]"),
-            cls_token: token("cls_token", "[CLS]"),
-            sep_token: token("sep_token", "[SEP]"),
-            pad_token: token("pad_token", "[PAD]"),
-            mask_token: token("mask_token", "[MASK]"),
+            unk_token: token("unk_token", own[0]),
+            cls_token: token("cls_token", own[1]),
+            sep_token: token("sep_token", own[2]),
+            pad_token: token("pad_token", own[3]),
+            mask_token: token("mask_token", own[4]),
         })
     }
+}
+
+/// Whether a folder's tokenizer is a byte-level one by its files. A `tokenizer.json` names its kind of model.
+fn has_robertas_tokens(folder: &Path) -> bool {
+    let whole = folder.join(files::TOKENIZER);
+    if !whole.exists() {
+        return !folder.join(files::VOCABULARY).exists() && folder.join(files::BYTE_VOCABULARY).exists();
+    }
+    // A file that cannot be read is refused where it is needed.
+    files::read_json(&whole).is_ok_and(|json| json["model"]["type"] == "BPE")
+}
+
+/// The special tokens, which are never cut into pieces.
+pub(super) fn special_tokens(settings: &Settings) -> Vec<AddedToken> {
+    let names = [
+        &settings.unk_token,
+        &settings.cls_token,
+        &settings.sep_token,
+        &settings.pad_token,
+        &settings.mask_token,
+    ];
+    names.into_iter().map(|name| AddedToken::from(name.clone(), true)).collect()
 }
 
 /// A token is written as its text, or as an object that holds the text as `content`.

@@ -93,7 +93,7 @@ fn missing_files_and_tokens_are_named() {
 fn copied_files_make_the_same_tokenizer() {
     let (from, to) = (folder(r#"{"do_lower_case": false}"#), tempfile::tempdir().unwrap());
     let tokenizer = Tokenizer::from_folder(from.path()).unwrap();
-    tokenizer.copy_files(to.path()).unwrap();
+    tokenizer.copy_files(to.path(), &test_networks::config(&[])).unwrap();
     let copy = Tokenizer::from_folder(to.path()).unwrap();
     assert_eq!(copy.encode("Red fox", None, 8).unwrap(), tokenizer.encode("Red fox", None, 8).unwrap());
 }

@@ -2,13 +2,14 @@
 
 use std::path::Path;
 
+use tokenizers::Tokenizer;
 use tokenizers::models::wordpiece::WordPiece;
 use tokenizers::normalizers::BertNormalizer;
 use tokenizers::pre_tokenizers::bert::BertPreTokenizer;
 use tokenizers::processors::template::TemplateProcessing;
-use tokenizers::{AddedToken, Tokenizer};
 
 use super::Settings;
+use super::settings::special_tokens;
 use crate::{Error, files};
 
 /// Longer words become the unknown token.
@@ -59,15 +60,4 @@ fn post_processor(special: [(String, u32); 2]) -> tokenizers::Result<TemplatePro
         .special_tokens(special.to_vec())
         .build()?;
     Ok(template)
-}
-
-fn special_tokens(settings: &Settings) -> Vec<AddedToken> {
-    let names = [
-        &settings.unk_token,
-        &settings.cls_token,
-        &settings.sep_token,
-        &settings.pad_token,
-        &settings.mask_token,
-    ];
-    names.into_iter().map(|name| AddedToken::from(name.clone(), true)).collect()
 }
