@@ -13,7 +13,7 @@ use super::goals::MetricNames;
 use super::parse::parse;
 use super::places::Places;
 use super::problem::{ConfigErrors, LocatedProblem, Problem};
-use super::roles::{Student, model, teacher as teacher_plan};
+use super::roles::{Student, TeacherFolder, model, teacher as teacher_plan};
 use super::search::{Vocabulary, searched_names};
 use super::sections::{Method, Setting};
 use super::single_stage::distillation;
@@ -31,6 +31,15 @@ impl Plan {
         Self::parse(&read(path)?, path)
     }
 
+    /// As [`Plan::load`], for making the teacher that the config names: its folder need not exist.
+    ///
+    /// # Errors
+    ///
+    /// Everything else that is wrong with it, each with its line, column and remedy.
+    pub fn load_for_its_teacher(path: &Path) -> Result<Self, ConfigErrors> {
+        Self::parse_with(&read(path)?, (path, TeacherFolder::ToBeMade))
+    }
+
     /// Reads a config from its text. Paths in it are relative to the folder of `origin`, the file it came
     /// from, which is also what messages begin with.
     ///
@@ -38,8 +47,12 @@ impl Plan {
     ///
     /// Everything that is wrong with it, each with its line, column and remedy.
     pub fn parse(text: &str, origin: &Path) -> Result<Self, ConfigErrors> {
+        Self::parse_with(text, (origin, TeacherFolder::Existing))
+    }
+
+    fn parse_with(text: &str, (origin, teacher): (&Path, TeacherFolder)) -> Result<Self, ConfigErrors> {
         let base = origin.parent().unwrap_or(Path::new(""));
-        let (plan, places) = read_text(text, origin, |root| plan(root, base))?;
+        let (plan, places) = read_text(text, origin, |root| plan(root, (base, teacher)))?;
         Ok(Self { places, ..plan })
     }
 }
@@ -163,11 +176,11 @@ fn read_text<T>(
     }
 }
 
-fn plan(root: &Cursor<'_>, base: &Path) -> Option<Plan> {
+fn plan(root: &Cursor<'_>, (base, folder): (&Path, TeacherFolder)) -> Option<Plan> {
     let mut table = root.table()?;
     let model = table.need("model", "{name: …, framework: pytorch}").and_then(|cursor| model(&cursor));
     let teacher = table.need("teacher", "{path: FOLDER}, the network to learn from");
-    let teacher = teacher.and_then(|cursor| teacher_plan(&cursor, base));
+    let teacher = teacher.and_then(|cursor| teacher_plan(&cursor, (base, folder)));
     let student = table.need("student", "{family: bert} and the sizes that are not searched");
     let student = student.and_then(|cursor| Student::read(&cursor));
     let data = table.need("data", "the training and validation files and their columns");

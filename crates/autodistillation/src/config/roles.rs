@@ -29,13 +29,23 @@ pub(super) fn model(cursor: &Cursor<'_>) -> Option<(String, Framework)> {
 const FRAMEWORKS: [(&str, Framework); 2] =
     [("pytorch", Framework::PyTorch), ("tensorflow", Framework::TensorFlow)];
 
+/// Whether the teacher's folder has to be there already.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum TeacherFolder {
+    Existing,
+    ToBeMade,
+}
+
 /// The section `teacher`: a folder, several of them, or a network to be trained first.
-pub(super) fn teacher(cursor: &Cursor<'_>, base: &Path) -> Option<TeacherPlan> {
+pub(super) fn teacher(cursor: &Cursor<'_>, (base, folder): (&Path, TeacherFolder)) -> Option<TeacherPlan> {
     let mut table = cursor.table()?;
     let one = table.take_either("path", "finetune");
     let trained = match one_of(one, table.take("paths")) {
         Some(value) if value.path.ends_with("finetune") => finetuned(&value),
         Some(value) if value.path.ends_with("paths") => folders(&value, base),
+        Some(value) if folder == TeacherFolder::ToBeMade => {
+            value.text().map(|path| TeacherPlan::Folder(base.join(path)))
+        }
         Some(value) => existing_folder(&value, base).map(TeacherPlan::Folder),
         None => {
             table.need("path", "the folder of a fine-tuned network, or `finetune` with the values of one");

@@ -12,7 +12,7 @@ use crate::results::metrics_table;
 use crate::terminal::{show, show_json};
 
 pub fn finetune(arguments: &FineTuneArguments) -> Result<()> {
-    let plan = Plan::load(&arguments.config)?;
+    let plan = Plan::load_for_its_teacher(&arguments.config)?;
     let options = FineTuneOptions {
         encoder: arguments.from.clone(),
         output: arguments.output.clone(),

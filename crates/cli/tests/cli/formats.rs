@@ -76,6 +76,15 @@ fn googles_folder_is_an_encoder_to_finetune() {
 }
 
 #[test]
+fn finetune_makes_the_teacher_that_the_config_names() {
+    let workplace = Workplace::new();
+    workplace.edit("config.yaml", "teacher: {path: teacher}", "teacher: {path: mine}");
+    workplace.refuse(&["check", "config.yaml"], &["teacher.path: folder `mine` does not exist"]);
+    workplace.succeed(&["finetune", "config.yaml", "--from", "teacher", "--output", "mine", "--quiet"]);
+    workplace.succeed(&["check", "config.yaml"]);
+}
+
+#[test]
 fn a_bert_teaches_students_of_every_family() {
     for family in ["distilbert", "roberta", "electra", "mobilebert"] {
         let workplace = Workplace::new();
