@@ -217,7 +217,8 @@ def test_an_interrupted_search_in_memory_goes_on_with_the_trial_it_left(agent: A
 
 def test_control_c_from_outside_ends_the_search_at_once(tmp_path: Path) -> None:
     script = f"""
-        import sys, threading; sys.path.insert(0, {str(Path(__file__).parent)!r})
+        import signal, sys, threading; sys.path.insert(0, {str(Path(__file__).parent)!r})
+        signal.signal(signal.SIGINT, signal.default_int_handler)  # Shells start background jobs without it.
         from conftest import config
         from autodistillation import AutoDistillation
         def evaluate(model):
