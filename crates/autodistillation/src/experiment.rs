@@ -9,6 +9,7 @@ mod logit_losses;
 mod measures;
 mod mock;
 mod similarity;
+mod stage_record;
 mod start;
 
 use std::ops::ControlFlow;

@@ -146,6 +146,9 @@ pub fn finetune(
     tokenizer.check_fits(&config)?;
     require_positions(plan, &config)?;
     let loaded = Transformer::load(&options.encoder, &Device::flex())?;
+    if config.problem_type == Some(ProblemType::Regression) {
+        listener.hear(&RunEvent::Note("labels are taken as values to be predicted: a regression".to_owned()));
+    }
     for warning in &loaded.warnings {
         listener.hear(&RunEvent::Note(format!("{}: {warning}", options.encoder.display())));
     }
@@ -178,7 +181,7 @@ fn require_positions(plan: &Plan, config: &TransformerConfig) -> Result<(), Erro
     Err(crate::check::locate(problem, plan.places.of(&Subject::MaxLength)))
 }
 
-/// The encoder's config with the classes of the data; labels that are all fractional mean regression.
+/// The encoder's config with the task and the classes of the data.
 fn task_config(config: TransformerConfig, tables: &Tables) -> Result<TransformerConfig, Error> {
     if let LabelEncoding::Values = labels(&config)?
         && config.problem_type == Some(ProblemType::Regression)

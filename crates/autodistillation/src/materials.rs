@@ -120,12 +120,16 @@ impl Tables {
         }
     }
 
-    /// The classes and the task of the data itself: lists of labels mean that any number of them applies.
+    /// The classes and the task of the data itself: lists of labels mean that any number of them applies, numbers with
+    /// fractions among them are values to be predicted.
     ///
     /// # Errors
     ///
-    /// Labels that are no classes.
+    /// Labels that are neither classes nor values.
     pub fn task(&self) -> Result<(LabelNames, ProblemType), Error> {
+        if self.classes.is_none() && self.training.holds_values() {
+            return Ok((LabelNames::of_one_value(), ProblemType::Regression));
+        }
         let classes = match &self.classes {
             Some(classes) => classes.clone(),
             None => LabelNames::learn(&self.training)?,

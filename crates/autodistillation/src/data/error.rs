@@ -204,7 +204,7 @@ pub enum Error {
     },
     /// A fraction among labels from which classes should be learnt.
     #[error(
-        "{path}:{line}: label `{value}` is a fraction, so it is no class; for a regression set `problem_type: regression` or `num_labels: 1`"
+        "{path}:{line}: label `{value}` is a fraction, so it is no class; for a regression every label must be a number"
     )]
     FractionalClass {
         /// The path as given.

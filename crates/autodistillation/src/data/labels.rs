@@ -59,6 +59,11 @@ impl LabelNames {
         &self.names
     }
 
+    /// What transformers calls the one output of a regression.
+    pub fn of_one_value() -> Self {
+        Self { names: vec![placeholder(0)] }
+    }
+
     /// How many classes there are.
     pub fn len(&self) -> usize {
         self.names.len()
@@ -97,6 +102,14 @@ impl LabelNames {
     fn listed(&self) -> String {
         let listed = self.names.iter().enumerate().map(|(id, name)| format!("{id} (`{name}`)"));
         listed.collect::<Vec<_>>().join(", ")
+    }
+}
+
+impl Table {
+    /// Whether the labels are values to be predicted: numbers all of them, and one at least with a fraction.
+    pub fn holds_values(&self) -> bool {
+        let numbers = || self.records.iter().map(|record| record.label.as_ref().and_then(as_number));
+        numbers().all(|number| number.is_some()) && numbers().flatten().any(|number| number.fract() != 0.0)
     }
 }
 
@@ -326,6 +339,18 @@ mod tests {
     fn a_label_unseen_in_training_is_refused_later() {
         let encoding = LabelEncoding::Classes(learn(&["sport", "world"]).unwrap());
         assert!(targets(&encoding, &[text("business")]).unwrap_err().contains("0 (`sport`), 1 (`world`)"));
+    }
+
+    #[test]
+    fn values_are_numbers_of_which_one_has_a_fraction() {
+        let values = |labels: &[&str]| {
+            let labels: Vec<Label> = labels.iter().map(|label| text(label)).collect();
+            table(&labels).holds_values()
+        };
+        assert!(values(&["4.5", "3", "1.25"]));
+        assert!(!values(&["4", "3"]), "whole numbers are classes");
+        assert!(!values(&["4.5", "good"]));
+        assert!(!values(&[]));
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Instant;
 
-use autodistillation_distillation::event::{Event, StageReport};
+use autodistillation_distillation::event::Event;
 use autodistillation_distillation::{
     Course, Ensemble, LayerSimilarity, Matchers, OptimizerConfig, Scheduler, Seeds, StageKind, Teacher,
     TrainingSettings,
@@ -20,6 +20,7 @@ use crate::event::RunEvent;
 use crate::experiment::checkpoint::Checkpoint;
 use crate::experiment::journal::Journal;
 use crate::experiment::logit_losses;
+use crate::experiment::stage_record::stage_record;
 use crate::experiment::start::trained;
 use crate::experiment::{Experiment, Patience, Shared, TrialContext, TrialError};
 use crate::latency_profile::LatencyProfile;
@@ -386,34 +387,6 @@ fn without_numbers(reason: &str) -> String {
         !word.trim_matches(|c: char| !c.is_alphanumeric()).chars().all(|c| c.is_ascii_digit())
     });
     words.collect::<Vec<_>>().join(" ")
-}
-
-fn stage_record(
-    block: &autodistillation_distillation::Block,
-    report: &StageReport,
-    seconds: f64,
-) -> StageRecord {
-    let mean = |of: &dyn Fn(&autodistillation_distillation::criterion::Explained) -> f64| {
-        let count = report.explained.len();
-        (count > 0).then(|| report.explained.iter().map(of).sum::<f64>() / count as f64)
-    };
-    let modules = block.modules().join(" + ");
-    StageRecord {
-        name: if modules.is_empty() { "regular".to_owned() } else { modules },
-        steps: report.steps,
-        seconds,
-        teacher_seconds: Some(report.teacher_seconds),
-        loss: Some(f64::from(report.last_loss)),
-        explained_variance: mean(&|explained| explained.variance),
-        feature_variance: mean(&|explained| explained.spread),
-        warning: match report.end {
-            autodistillation_distillation::StageEnd::Collapsed => Some(
-                "the features fell to their mean: the stage was stopped and the block put back as it began"
-                    .to_owned(),
-            ),
-            _ => None,
-        },
-    }
 }
 
 pub(super) fn write_metrics(

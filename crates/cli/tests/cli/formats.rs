@@ -85,6 +85,24 @@ fn finetune_makes_the_teacher_that_the_config_names() {
 }
 
 #[test]
+fn finetune_takes_numbers_with_fractions_as_values() {
+    let workplace = Workplace::new();
+    let rows = |shift: f64| -> String {
+        let row = |place: usize| {
+            format!("a {} film\t{}\n", ["warm", "dull"][place % 2], place as f64 / 4.0 + shift)
+        };
+        format!("text\tlabel\n{}", (0..8).map(row).collect::<String>())
+    };
+    workplace.write("train.tsv", rows(0.5));
+    workplace.write("dev.tsv", rows(0.25));
+    let said = workplace.succeed(&["finetune", "config.yaml", "--from", "teacher", "--output", "valued"]);
+    assert!(said.stderr.contains("labels are taken as values"), "{}", said.stderr);
+    let config: Value = serde_json::from_str(&workplace.read("valued/config.json")).unwrap();
+    assert_eq!(config["problem_type"], "regression");
+    assert!(said.stdout.contains("pearson"), "{}", said.stdout);
+}
+
+#[test]
 fn a_bert_teaches_students_of_every_family() {
     for family in ["distilbert", "roberta", "electra", "mobilebert"] {
         let workplace = Workplace::new();
