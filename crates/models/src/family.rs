@@ -1,7 +1,7 @@
 //! The network families: what they are called, and what their configs, modules and parameters are called.
 //!
 //! BERT, DistilBERT, RoBERTa and ELECTRA compute the same layers under other names, so one network
-//! ([`crate::Bert`]) serves them all and a [`Spelling`] translates. MobileBERT has layers of its own.
+//! ([`crate::Bert`]) serves them all and a `Spelling` translates. MobileBERT has layers of its own.
 
 mod keys;
 mod spelling;
