@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use rayon::iter::{IntoParallelRefIterator, ParallelIterator};
 use tokenizers::normalizers::NormalizerWrapper;
 use tokenizers::utils::truncation::truncate_encodings;
-use tokenizers::{Encoding, PostProcessor, TruncationParams, TruncationStrategy};
+use tokenizers::{Encoding, ModelWrapper, PostProcessor, TruncationParams, TruncationStrategy};
 
 use crate::{Error, TransformerConfig, files};
 use settings::Settings;
@@ -52,15 +52,19 @@ impl Tokenizer {
     ///
     /// Neither file, one that cannot be read, or a padding token that is not in the vocabulary.
     pub fn from_folder(folder: &Path) -> Result<Self, Error> {
-        let settings = Settings::from_folder(folder)?;
+        let said = settings::read(folder)?;
         let [whole, vocabulary, bytes] =
             [files::TOKENIZER, files::VOCABULARY, files::BYTE_VOCABULARY].map(|name| folder.join(name));
-        let mut inner = if whole.exists() {
-            parsed(&whole)?
+        let (mut inner, settings) = if whole.exists() {
+            let inner = parsed(&whole)?;
+            let is_byte_level = matches!(inner.get_model(), ModelWrapper::BPE(_));
+            (inner, Settings::new(&said, if is_byte_level { &settings::ROBERTA } else { &settings::BERT }))
         } else if vocabulary.exists() {
-            wordpiece::from_vocabulary(&vocabulary, &settings)?
+            let settings = Settings::new(&said, &settings::BERT);
+            (wordpiece::from_vocabulary(&vocabulary, &settings)?, settings)
         } else if bytes.exists() {
-            byte_level::from_folder(folder, &settings)?
+            let settings = Settings::new(&said, &settings::ROBERTA);
+            (byte_level::from_folder(folder, &settings)?, settings)
         } else {
             return Err(Error::NoTokenizer { folder: folder.to_owned() });
         };

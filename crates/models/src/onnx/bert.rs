@@ -10,10 +10,7 @@ use crate::layers::Linear;
 
 /// The graph from token ids to logits.
 pub(super) fn graph(network: &Bert) -> Graph {
-    let mut builder = GraphBuilder::default();
-    let ids = builder.input(super::INPUT_IDS);
-    let mask = builder.input(super::ATTENTION_MASK);
-    let bias = builder.mask_bias(&mask);
+    let (builder, ids, bias) = GraphBuilder::of_tokens();
     let mut body = Body { network, bias, builder };
     let mut hidden = body.embeddings(&network.bert.embeddings, &ids);
     if let Some(project) = &network.bert.embeddings_project {

@@ -11,10 +11,7 @@ use crate::mobilebert::{
 
 /// The graph from token ids to logits.
 pub(super) fn graph(network: &MobileBert) -> Graph {
-    let mut builder = GraphBuilder::default();
-    let ids = builder.input(super::INPUT_IDS);
-    let mask = builder.input(super::ATTENTION_MASK);
-    let bias = builder.mask_bias(&mask);
+    let (builder, ids, bias) = GraphBuilder::of_tokens();
     let mut body = Body { network, bias, builder };
     let mut hidden = body.embeddings(&network.mobilebert.embeddings, &ids);
     for layer in 0..network.mobilebert.encoder.layer.len() {

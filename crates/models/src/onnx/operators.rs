@@ -24,6 +24,15 @@ pub(super) struct AttentionInputs<'a> {
 }
 
 impl GraphBuilder {
+    /// A graph of texts, its token ids, and what their mask adds to attention scores, (batch, 1, 1, length).
+    pub(super) fn of_tokens() -> (Self, Value, Value) {
+        let mut builder = Self::default();
+        let ids = builder.input(super::INPUT_IDS);
+        let mask = builder.input(super::ATTENTION_MASK);
+        let bias = builder.mask_bias(&mask);
+        (builder, ids, bias)
+    }
+
     /// (batch, rows, in) → (batch, rows, out)
     pub(super) fn linear(&mut self, place: &str, linear: &Linear, input: &Value) -> Value {
         let weight = self.parameter(&format!("{place}.weight"), &linear.weight);
@@ -68,7 +77,7 @@ impl GraphBuilder {
     }
 
     /// What the mask adds to attention scores: int64 (batch, length) → (batch, 1, 1, length).
-    pub(super) fn mask_bias(&mut self, mask: &Value) -> Value {
+    fn mask_bias(&mut self, mask: &Value) -> Value {
         let place = "attention_mask";
         let real = self.node_with("Cast", place, (&[mask], vec![integer("to", code::BOOL)]));
         let [nothing, padding] = [self.float(0.0), self.float(PADDING_SCORE)];

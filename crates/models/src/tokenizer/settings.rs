@@ -8,8 +8,12 @@ use tokenizers::{AddedToken, TruncationDirection};
 use crate::{Error, files};
 
 /// The unknown token, the first one, the one after each text, padding, and the mask.
-const BERT: [&str; 5] = ["[UNK]", "[CLS]", "[SEP]", "[PAD]", "[MASK]"];
-const ROBERTA: [&str; 5] = ["<unk>", "<s>", "</s>", "<pad>", "<mask>"];
+pub(super) type SpecialTokens = [&'static str; 5];
+
+/// BERT's, which WordPiece vocabularies have.
+pub(super) const BERT: SpecialTokens = ["[UNK]", "[CLS]", "[SEP]", "[PAD]", "[MASK]"];
+/// RoBERTa's, which byte-level vocabularies have.
+pub(super) const ROBERTA: SpecialTokens = ["<unk>", "<s>", "</s>", "<pad>", "<mask>"];
 
 /// The settings that change token ids; absent ones leave the tokenizer's own.
 #[derive(Clone, Debug)]
@@ -27,17 +31,19 @@ pub(super) struct Settings {
     pub(super) mask_token: String,
 }
 
+/// The `tokenizer_config.json` of a folder; null where there is none.
+pub(super) fn read(folder: &Path) -> Result<Value, Error> {
+    let path = folder.join(files::TOKENIZER_CONFIG);
+    if path.exists() { files::read_json(&path) } else { Ok(Value::Null) }
+}
+
 impl Settings {
-    /// The settings of a folder; where it says nothing, those of RoBERTa if there are only byte-level files or a
-    /// `tokenizer.json` with its padding token, else BERT's.
-    pub(super) fn from_folder(folder: &Path) -> Result<Self, Error> {
-        let path = folder.join(files::TOKENIZER_CONFIG);
-        let json = if path.exists() { files::read_json(&path)? } else { Value::Null };
+    /// What `json` says, which [`read`] returned; special tokens that it does not name are `own`.
+    pub(super) fn new(json: &Value, own: &SpecialTokens) -> Self {
         let flag = |key: &str| json.get(key).and_then(Value::as_bool);
         let token = |key: &str, default: &str| token_name(json.get(key)).unwrap_or(default).to_owned();
-        let own = if has_robertas_tokens(folder) { &ROBERTA } else { &BERT };
         let left = json.get("truncation_side").is_some_and(|side| side == "left");
-        Ok(Self {
+        Self {
             do_lower_case: flag("do_lower_case"),
             strip_accents: flag("strip_accents"),
             tokenize_chinese_chars: flag("tokenize_chinese_chars"),
@@ -48,18 +54,8 @@ impl Settings {
             sep_token: token("sep_token", own[2]),
             pad_token: token("pad_token", own[3]),
             mask_token: token("mask_token", own[4]),
-        })
+        }
     }
-}
-
-/// Whether a folder's tokenizer is a byte-level one by its files. A `tokenizer.json` names its kind of model.
-fn has_robertas_tokens(folder: &Path) -> bool {
-    let whole = folder.join(files::TOKENIZER);
-    if !whole.exists() {
-        return !folder.join(files::VOCABULARY).exists() && folder.join(files::BYTE_VOCABULARY).exists();
-    }
-    // A file that cannot be read is refused where it is needed.
-    files::read_json(&whole).is_ok_and(|json| json["model"]["type"] == "BPE")
 }
 
 /// The special tokens, which are never cut into pieces.
