@@ -192,7 +192,7 @@ fn random_examples(options: &BenchOptions, seed: u64) -> ExampleSet {
         token_types: vec![0; options.length],
         target: Target::Class((row % 2) as u32),
     };
-    ExampleSet { examples: (0..count).map(&mut example).collect(), padding_id: 0 }
+    ExampleSet::new((0..count).map(&mut example).collect(), 0)
 }
 
 fn settings(options: &BenchOptions) -> TrainingSettings {

@@ -101,7 +101,7 @@ pub fn predict(network: &Path, lines: &[String]) -> Result<Vec<Prediction>, Erro
     if examples.is_empty() {
         return Ok(Vec::new());
     }
-    let set = ExampleSet { examples, padding_id: tokenizer.padding_id() };
+    let set = ExampleSet::new(examples, tokenizer.padding_id());
     let evaluation = subject.answers(&set)?;
     Ok(evaluation.logits.into_iter().map(|logits| prediction(logits, config)).collect())
 }

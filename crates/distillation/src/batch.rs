@@ -2,7 +2,7 @@
 
 use burn::tensor::{Int, Tensor};
 
-use crate::Targets;
+use crate::{Extent, Targets};
 
 /// Examples of one step, padded to the longest of them.
 #[derive(Clone, Debug)]
@@ -19,12 +19,20 @@ pub struct Batch {
     pub rows: Vec<u32>,
     /// Real tokens of each example.
     pub lengths: Vec<u32>,
+    /// Masked tokens of each example.
+    pub masked: Vec<u32>,
 }
 
 impl Batch {
     /// Number of examples.
     pub fn size(&self) -> usize {
         self.rows.len()
+    }
+
+    /// How much there is of the example at position `example`; nothing outside the batch.
+    pub fn extent(&self, example: usize) -> Extent {
+        let at = |counts: &[u32]| counts.get(example).map_or(0, |&count| count as usize);
+        Extent { tokens: at(&self.lengths), masked: at(&self.masked) }
     }
 
     /// Padded length in tokens.

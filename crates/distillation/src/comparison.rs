@@ -50,6 +50,9 @@ impl Alignment {
         match (student, teacher) {
             (Shape::Vectors { width: a }, Shape::Vectors { width: b })
             | (Shape::Sequence { width: a }, Shape::Sequence { width: b }) => Ok(align(a, b)),
+            (Shape::MaskedTokens { width: a }, Shape::MaskedTokens { width: b }) if a == b => {
+                Ok(Self::Direct)
+            }
             (Shape::Attention { heads: a }, Shape::Attention { heads: b }) if a == b => Ok(Self::Direct),
             (Shape::Attention { heads: a }, Shape::Attention { heads: b }) => Ok(match options.heads {
                 HeadMatching::Mean => Self::HeadMeans,
@@ -98,7 +101,7 @@ pub fn align(
         None => rows,
     };
     match (student, teacher) {
-        (Feature::Vectors(s), Feature::Vectors(t)) => {
+        (Feature::Vectors(s), Feature::Vectors(t)) | (Feature::MaskedTokens(s), Feature::MaskedTokens(t)) => {
             let rows = whole_rows(t.dims());
             Some(aligned(through(s.clone()), t.clone(), rows, (scores, scores), options))
         }

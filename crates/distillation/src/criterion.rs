@@ -15,8 +15,8 @@ use crate::comparison::{flat, token_rows, whole_rows};
 use crate::loss::Rows;
 use crate::matcher::Matchers;
 use crate::{
-    Batch, CriterionConfig, Error, Feature, Features, LayerPath, LogitScale, Network, Shape, Taps, Targets,
-    TokenTargets,
+    Batch, CriterionConfig, Error, Feature, Features, LayerPath, LogitScale, MaskedTargets, Network, Shape,
+    Taps, Targets, TokenTargets,
 };
 use intermediate_layers::shape_of;
 
@@ -122,7 +122,7 @@ pub fn build<S: Network, T: Network>(
     matchers: &mut Matchers,
     seed: u64,
 ) -> Result<Box<dyn Criterion>, Error> {
-    let labels = student.logits();
+    let labels = Heads::of(student);
     Ok(match config {
         CriterionConfig::IntermediateLayers { mappings, options, origin_loss } => {
             let networks = (student, teacher);
@@ -148,7 +148,9 @@ pub fn build<S: Network, T: Network>(
 /// Refuses to standardise so few logits that nothing is left of them.
 pub(crate) fn require_classes(logits: LogitScale, shape: Shape, path: &LayerPath) -> Result<(), Error> {
     match shape {
-        Shape::Vectors { width } if width < 3 && logits == LogitScale::Standardized => {
+        Shape::Vectors { width } | Shape::MaskedTokens { width }
+            if width < 3 && logits == LogitScale::Standardized =>
+        {
             Err(Error::TooFewClasses { layer: path.clone(), classes: width })
         }
         _ => Ok(()),
@@ -156,7 +158,7 @@ pub(crate) fn require_classes(logits: LogitScale, shape: Shape, path: &LayerPath
 }
 
 /// The student's own loss on the labels for logits (rows, outputs), a row for each example or for each token of the
-/// padded batch: cross entropy for classes, over the tokens that count; mean squared error for values; binary cross
+/// padded batch or for each masked token: cross entropy for classes, over the tokens that count; mean squared error for values; binary cross
 /// entropy with logits for labels, mean over labels and examples. 0 where no token counts.
 ///
 /// # Errors
@@ -175,7 +177,59 @@ pub fn task_loss(logits: Tensor<2>, targets: &Targets) -> Result<Tensor<1>, Erro
         Targets::Tokens(TokenTargets { places, classes }) => {
             Ok(autodistillation_kernels::cross_entropy(logits.select(0, places.clone()), classes.clone()))
         }
+        Targets::Masked(MaskedTargets { tokens, .. }) if tokens.classes.dims()[0] == 0 => {
+            Ok(logits.sum() * 0.0)
+        }
+        Targets::Masked(MaskedTargets { tokens, .. }) => {
+            Ok(autodistillation_kernels::cross_entropy(logits, tokens.classes.clone()))
+        }
         Targets::Absent => Err(Error::MissingTargets),
+    }
+}
+
+/// Where a network's answers to its task come out.
+#[derive(Clone, Debug)]
+pub struct Heads {
+    /// Its logits.
+    pub logits: LayerPath,
+    /// Its logits on whether the second text follows the first.
+    pub next_sentence: Option<LayerPath>,
+}
+
+impl From<LayerPath> for Heads {
+    fn from(logits: LayerPath) -> Self {
+        Self { logits, next_sentence: None }
+    }
+}
+
+impl Heads {
+    /// Those of `network`.
+    pub fn of<N: Network>(network: &N) -> Self {
+        Self { logits: network.logits(), next_sentence: network.next_sentence() }
+    }
+
+    /// What has to be tapped for the losses on the labels.
+    pub fn paths(&self) -> impl Iterator<Item = LayerPath> {
+        std::iter::once(self.logits.clone()).chain(self.next_sentence.clone())
+    }
+
+    /// The loss of the second task: cross entropy of whether the second text follows the first; `None` where the network
+    /// or the batch has no such question.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::MissingFeature`] for a pass without the answers.
+    pub fn next_sentence_loss(
+        &self,
+        features: &Features,
+        targets: &Targets,
+    ) -> Result<Option<Tensor<1>>, Error> {
+        match (&self.next_sentence, targets) {
+            (Some(path), Targets::Masked(MaskedTargets { next: Some(next), .. })) => {
+                Ok(Some(autodistillation_kernels::cross_entropy(scores(features, path)?, next.clone())))
+            }
+            _ => Ok(None),
+        }
     }
 }
 
@@ -186,7 +240,7 @@ pub(crate) fn feature<'a>(features: &'a Features, path: &LayerPath) -> Result<&'
 /// The logits at `path` as rows: one per example, or one per token of the padded batch.
 pub(crate) fn scores(features: &Features, path: &LayerPath) -> Result<Tensor<2>, Error> {
     match feature(features, path)? {
-        Feature::Vectors(logits) => Ok(logits.clone()),
+        Feature::Vectors(logits) | Feature::MaskedTokens(logits) => Ok(logits.clone()),
         Feature::Sequence(logits) => Ok(flat(logits.clone())),
         Feature::Attention(_) => Err(Error::MissingFeature { path: path.clone() }),
     }
@@ -195,7 +249,7 @@ pub(crate) fn scores(features: &Features, path: &LayerPath) -> Result<Tensor<2>,
 /// Which of the rows of [`scores`] count.
 pub(crate) fn score_rows(features: &Features, path: &LayerPath, batch: &Batch) -> Result<Rows, Error> {
     match feature(features, path)? {
-        Feature::Vectors(logits) => Ok(whole_rows(logits.dims())),
+        Feature::Vectors(logits) | Feature::MaskedTokens(logits) => Ok(whole_rows(logits.dims())),
         Feature::Sequence(logits) => Ok(token_rows(batch, logits.dims()[2])),
         Feature::Attention(_) => Err(Error::MissingFeature { path: path.clone() }),
     }

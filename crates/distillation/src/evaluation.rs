@@ -1,7 +1,11 @@
 //! A network's answers on a whole set, one by one and exact: no mean of batch means.
 
+mod masked;
+
 use crate::criterion::feature;
 use crate::{Batch, Error, ExampleSet, Feature, Mode, Network, Parameters, Taps, Target};
+
+pub use masked::{MaskedScores, Score};
 
 /// The answers of a network on every example of a set, in the set's order.
 #[derive(Clone, Debug, PartialEq)]
@@ -16,6 +20,8 @@ pub struct Evaluation {
     pub outputs: usize,
     /// Names of the classes by index, where the caller has given them: entities are read from the tags of tokens.
     pub names: Vec<String>,
+    /// For masked texts, how good the answers are: they themselves are not kept, nor are their targets.
+    pub masked: Option<MaskedScores>,
 }
 
 impl Evaluation {
@@ -32,6 +38,9 @@ impl Evaluation {
 ///
 /// [`Error::NoExamples`] for an empty set, [`Error::MissingFeature`] for a network without logits.
 pub fn evaluate<N: Network>(network: &N, set: &ExampleSet, batch_size: usize) -> Result<Evaluation, Error> {
+    if set.example(0).is_some_and(|example| matches!(example.target, Target::Masked(_))) {
+        return masked::evaluate(network, set, batch_size);
+    }
     let network = network.clone().frozen().valid();
     let path = network.logits();
     let taps = Taps::new([path.clone()]);
@@ -70,7 +79,7 @@ pub fn evaluate_with<E: From<Error>>(
         }
     }
     let targets = set.examples.iter().map(|example| example.target.clone()).collect();
-    Ok(Evaluation { logits, targets, loss: loss.mean(), outputs, names: Vec::new() })
+    Ok(Evaluation { logits, targets, loss: loss.mean(), outputs, names: Vec::new(), masked: None })
 }
 
 /// The logits of each example: a row, or the rows of its tokens that are not padding.
@@ -110,7 +119,7 @@ impl Sum {
                 let each = classes.iter().zip(rows);
                 self.extend(each.filter_map(|(class, row)| class_loss(row, (*class)?)));
             }
-            Target::Absent => {}
+            Target::Masked(_) | Target::Absent => {} // Masked texts are evaluated by themselves.
         }
     }
 

@@ -1,11 +1,13 @@
 //! Tokenised examples in memory, and the order in which training sees them.
 
+use std::borrow::Cow;
+
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use rand::SeedableRng;
 use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
 
-use crate::{Batch, Target, Targets};
+use crate::{Batch, Masking, Target, Targets};
 
 /// One tokenised example.
 #[derive(Clone, Debug, PartialEq)]
@@ -18,19 +20,78 @@ pub struct Example {
     pub target: Target,
 }
 
+/// What decides how many numbers a network has for an example.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Extent {
+    /// Its tokens.
+    pub tokens: usize,
+    /// Those of them that are masked.
+    pub masked: usize,
+}
+
 /// A data set after tokenising: what batches are cut from.
+///
+/// Its rows are its examples in order. Where texts are masked, each pass over the data sees other masks: row
+/// `version · len + index` is the example `index` under the masks of that version, of which there are
+/// [`Masking::VERSIONS`].
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct ExampleSet {
-    /// The examples in file order; their index is their row.
+    /// The examples in file order, not masked.
     pub examples: Vec<Example>,
     /// The id that fills the end of shorter examples.
     pub padding_id: u32,
+    /// What hides tokens of the examples, for pretraining.
+    pub masking: Option<Masking>,
 }
 
 impl ExampleSet {
+    /// Examples in file order, and the id that fills the end of the shorter ones.
+    pub fn new(examples: Vec<Example>, padding_id: u32) -> Self {
+        Self { examples, padding_id, masking: None }
+    }
+
+    /// The same with texts that are masked so.
+    #[must_use]
+    pub fn masked(self, masking: Masking) -> Self {
+        Self { masking: Some(masking), ..self }
+    }
+
     /// Number of examples.
     pub fn len(&self) -> usize {
         self.examples.len()
+    }
+
+    /// Times that each example is there, every time under other masks.
+    pub fn versions(&self) -> u32 {
+        self.masking.as_ref().map_or(1, |_| Masking::VERSIONS)
+    }
+
+    /// The example of `row`, masked where texts are masked; `None` outside the set.
+    pub fn example(&self, row: u32) -> Option<Cow<'_, Example>> {
+        let example = self.plain(row)?;
+        Some(match &self.masking {
+            Some(masking) => Cow::Owned(masking.apply(example, row)),
+            None => Cow::Borrowed(example),
+        })
+    }
+
+    /// How much of an example `row` is; `None` outside the set.
+    pub fn extent(&self, row: u32) -> Option<Extent> {
+        let example = self.plain(row)?;
+        let masked = self.masking.as_ref().map_or_else(|| example.target.masked(), |it| it.count(example));
+        Some(Extent { tokens: example.ids.len(), masked })
+    }
+
+    /// The tokens of `row`; 0 outside the set.
+    pub fn length(&self, row: u32) -> usize {
+        self.plain(row).map_or(0, |example| example.ids.len())
+    }
+
+    /// The example of `row` before anything is masked.
+    fn plain(&self, row: u32) -> Option<&Example> {
+        let examples = self.examples.len();
+        let version = (row as usize).checked_div(examples)?;
+        (version < self.versions() as usize).then(|| &self.examples[row as usize % examples])
     }
 
     /// Whether there is no example.
@@ -45,10 +106,8 @@ impl ExampleSet {
 
     /// Pads the examples at `rows` to the longest of them. A row outside the set is left out.
     pub fn batch(&self, rows: &[u32], device: &Device) -> Batch {
-        let chosen: Vec<(u32, &Example)> = rows
-            .iter()
-            .filter_map(|&row| self.examples.get(row as usize).map(|example| (row, example)))
-            .collect();
+        let chosen: Vec<(u32, Cow<'_, Example>)> =
+            rows.iter().filter_map(|&row| self.example(row).map(|example| (row, example))).collect();
         let length = chosen.iter().map(|(_, example)| example.ids.len()).max().unwrap_or(0);
         let mut columns = Columns::default();
         for (_, example) in &chosen {
@@ -63,13 +122,14 @@ impl ExampleSet {
             targets: Targets::of(&targets, length, device),
             rows: chosen.iter().map(|(row, _)| *row).collect(),
             lengths: chosen.iter().map(|(_, example)| example.ids.len() as u32).collect(),
+            masked: targets.iter().map(|target| target.masked() as u32).collect(),
         }
     }
 
     /// The token ids that the batch of `rows` holds, padding included: ascending, each once.
     pub fn tokens(&self, rows: &[u32]) -> Vec<u32> {
-        let chosen = rows.iter().filter_map(|&row| self.examples.get(row as usize));
-        let mut tokens: Vec<u32> = chosen.flat_map(|example| example.ids.iter().copied()).collect();
+        let chosen = rows.iter().filter_map(|&row| self.example(row));
+        let mut tokens: Vec<u32> = chosen.flat_map(|example| example.ids.clone()).collect();
         tokens.push(self.padding_id);
         tokens.sort_unstable();
         tokens.dedup();
@@ -79,7 +139,7 @@ impl ExampleSet {
     /// Rows sorted by length and cut into batches of `batch_size`: for evaluation, where order is free.
     pub fn by_length(&self, batch_size: usize) -> Vec<Vec<u32>> {
         let mut rows = self.rows();
-        rows.sort_by_key(|&row| (self.examples[row as usize].ids.len(), row));
+        rows.sort_by_key(|&row| (self.length(row), row));
         rows.chunks(batch_size.max(1)).map(<[u32]>::to_vec).collect()
     }
 }
@@ -125,16 +185,18 @@ pub struct Order {
 const BATCHES_SORTED_TOGETHER: usize = 50;
 
 impl Order {
-    /// The rows of each batch of epoch `epoch`; the last short batch is dropped unless it is the only one.
+    /// The rows of each batch of epoch `epoch`, under that epoch's masks; the last short batch is dropped unless it is the
+    /// only one.
     pub fn epoch(&self, set: &ExampleSet, epoch: u64) -> Vec<Vec<u32>> {
         let mut rng = self.rng(epoch);
-        let mut rows = set.rows();
+        let version = (epoch % u64::from(set.versions())) as u32;
+        let mut rows: Vec<u32> = set.rows().into_iter().map(|row| version * set.len() as u32 + row).collect();
         rows.shuffle(&mut rng);
         let size = self.batch_size.clamp(1, set.len().max(1));
         let mut batches: Vec<Vec<u32>> = Vec::with_capacity(rows.len() / size);
         for group in rows.chunks_mut(size * BATCHES_SORTED_TOGETHER) {
             let whole = group.len() - group.len() % size;
-            group[..whole].sort_by_key(|&row| set.examples[row as usize].ids.len());
+            group[..whole].sort_by_key(|&row| set.length(row));
             batches.extend(group[..whole].chunks(size).map(<[u32]>::to_vec));
         }
         batches.shuffle(&mut rng);
@@ -169,7 +231,24 @@ mod tests {
                 target: Target::Class(1),
             })
             .collect();
-        ExampleSet { examples, padding_id: 0 }
+        ExampleSet::new(examples, 0)
+    }
+
+    #[test]
+    fn each_epoch_has_its_own_masks_until_they_come_again() {
+        let set = ExampleSet { padding_id: 0, ..set(&[20, 30, 9]) };
+        let set = set.masked(Masking::new(1, 3, 50, [0, 1, 2]).unwrap());
+        let order = Order { seed: 5, stage: 2, batch_size: 3 };
+        let mut second = order.epoch(&set, 1).concat();
+        second.sort_unstable();
+        assert_eq!(second, [3, 4, 5]);
+        assert_eq!(set.example(3).unwrap().ids.len(), 20);
+        assert_ne!(set.example(0), set.example(3));
+        assert_eq!(set.extent(4), Some(Extent { tokens: 30, masked: 5 }));
+        let (again, first) = (order.epoch(&set, u64::from(Masking::VERSIONS)), order.epoch(&set, 0));
+        assert_eq!(again.concat().iter().max(), first.concat().iter().max());
+        assert_eq!((set.example(3 * Masking::VERSIONS), set.versions()), (None, 40));
+        assert_eq!(set.batch(&[0, 4], &Device::flex()).masked, [3, 5]);
     }
 
     #[test]

@@ -59,13 +59,15 @@ pub enum Feature {
     Sequence(Tensor<3>),
     /// Attention probabilities, (batch, heads, query, key).
     Attention(Tensor<4>),
+    /// One vector per masked token of the batch, (masked tokens, width): the scores of words.
+    MaskedTokens(Tensor<2>),
 }
 
 impl Feature {
     /// The tensor's dimensions.
     pub fn dims(&self) -> Vec<usize> {
         match self {
-            Self::Vectors(tensor) => tensor.dims().to_vec(),
+            Self::Vectors(tensor) | Self::MaskedTokens(tensor) => tensor.dims().to_vec(),
             Self::Sequence(tensor) => tensor.dims().to_vec(),
             Self::Attention(tensor) => tensor.dims().to_vec(),
         }
@@ -74,7 +76,7 @@ impl Feature {
     /// The numbers, read back from the device.
     pub fn into_data(self) -> TensorData {
         match self {
-            Self::Vectors(tensor) => tensor.into_data(),
+            Self::Vectors(tensor) | Self::MaskedTokens(tensor) => tensor.into_data(),
             Self::Sequence(tensor) => tensor.into_data(),
             Self::Attention(tensor) => tensor.into_data(),
         }
@@ -86,6 +88,7 @@ impl Feature {
             Self::Vectors(tensor) => Self::Vectors(tensor.without_autodiff()),
             Self::Sequence(tensor) => Self::Sequence(tensor.without_autodiff()),
             Self::Attention(tensor) => Self::Attention(tensor.without_autodiff()),
+            Self::MaskedTokens(tensor) => Self::MaskedTokens(tensor.without_autodiff()),
         }
     }
 }

@@ -94,7 +94,7 @@ pub fn latency_examples(settings: &LatencySettings, vocabulary: usize) -> Exampl
         let ids = (0..settings.length.max(1)).map(|place| id(place) as u32).collect();
         Example { ids, token_types: vec![0; settings.length.max(1)], target: Target::Absent }
     };
-    ExampleSet { examples: (0..settings.batch_size.max(1)).map(example).collect(), padding_id: 0 }
+    ExampleSet::new((0..settings.batch_size.max(1)).map(example).collect(), 0)
 }
 
 fn summarise(mut times: Vec<f64>) -> Latency {

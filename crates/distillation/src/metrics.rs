@@ -15,7 +15,7 @@ pub use labels::applies;
 pub enum Metric {
     /// Share of examples whose largest logit is the target's; of examples all of whose labels are right, where any
     /// number of labels applies (a label is predicted from a probability of one half on); of tokens, where tokens have
-    /// classes.
+    /// classes; of masked tokens, where texts are masked.
     Accuracy,
     /// F1: of class 1 for two classes, the unweighted mean over classes for more and over labels where any number
     /// applies; of entities where tokens have classes.
@@ -28,14 +28,27 @@ pub enum Metric {
     Pearson,
     /// Spearman rank correlation of the first logit with the target value, ties at their mean rank.
     Spearman,
+    /// Share of pairs of which the network says rightly whether the second text follows the first.
+    NextSentence,
+    /// e to the mean cross entropy of masked tokens.
+    Perplexity,
     /// Mean loss on the labels.
     Loss,
 }
 
 impl Metric {
     /// Every metric.
-    pub const ALL: [Self; 7] =
-        [Self::Accuracy, Self::F1, Self::MicroF1, Self::Matthews, Self::Pearson, Self::Spearman, Self::Loss];
+    pub const ALL: [Self; 9] = [
+        Self::Accuracy,
+        Self::F1,
+        Self::MicroF1,
+        Self::Matthews,
+        Self::Pearson,
+        Self::Spearman,
+        Self::NextSentence,
+        Self::Perplexity,
+        Self::Loss,
+    ];
 
     /// Its name in configs and results.
     pub fn name(self) -> &'static str {
@@ -46,6 +59,8 @@ impl Metric {
             Self::Matthews => "matthews",
             Self::Pearson => "pearson",
             Self::Spearman => "spearman",
+            Self::NextSentence => "next_sentence",
+            Self::Perplexity => "perplexity",
             Self::Loss => "loss",
         }
     }
@@ -60,11 +75,14 @@ impl Metric {
             Self::Accuracy => confusion()
                 .map(|it| it.accuracy())
                 .or_else(|| labels().map(|it| it.exact_match()))
-                .or_else(|| tokens::accuracy(evaluation)),
+                .or_else(|| tokens::accuracy(evaluation))
+                .or_else(|| evaluation.masked?.words.accuracy()),
             Self::F1 => confusion()
                 .map(|it| it.f1())
                 .or_else(|| labels().map(|it| it.macro_f1()))
                 .or_else(|| tokens::entity_f1(evaluation)),
+            Self::NextSentence => evaluation.masked?.next_sentence.accuracy(),
+            Self::Perplexity => evaluation.masked?.words.mean_loss().map(f64::exp),
             Self::MicroF1 => labels().map(|it| it.micro_f1()),
             Self::Matthews => confusion().map(|it| it.matthews()),
             Self::Pearson => values(evaluation).map(|(x, y)| pearson(&x, &y)),
@@ -125,7 +143,7 @@ mod tests {
     use super::*;
 
     fn evaluation(logits: Vec<Vec<f32>>, targets: Vec<Target>, outputs: usize) -> Evaluation {
-        Evaluation { logits, targets, loss: None, outputs, names: Vec::new() }
+        Evaluation { logits, targets, loss: None, outputs, names: Vec::new(), masked: None }
     }
 
     fn classes(predictions: &[usize], targets: &[u32], count: usize) -> Evaluation {

@@ -27,8 +27,14 @@ pub trait Network: Module {
     /// Every output that can be tapped, in order of computation.
     fn layers(&self) -> Vec<LayerOutput>;
 
-    /// Where the task's logits, (batch, classes), come out.
+    /// Where the task's logits come out: one row for each example, (batch, classes), or for each token.
     fn logits(&self) -> LayerPath;
+
+    /// Where the logits of a second task about the whole example come out, (batch, 2): whether the second text follows
+    /// the first.
+    fn next_sentence(&self) -> Option<LayerPath> {
+        None
+    }
 
     /// The checkpoint's name of the parameter at the dotted Rust field path `field_path`.
     fn parameter_name(field_path: &str) -> String {
@@ -73,6 +79,11 @@ pub enum Shape {
         /// Number of heads.
         heads: usize,
     },
+    /// (masked tokens, width), example by example; where the targets of a batch mask no token, (batch · length, width).
+    MaskedTokens {
+        /// Width in features.
+        width: usize,
+    },
 }
 
 impl fmt::Display for Shape {
@@ -81,6 +92,7 @@ impl fmt::Display for Shape {
             Self::Vectors { width } => write!(f, "(batch, {width})"),
             Self::Sequence { width } => write!(f, "(batch, length, {width})"),
             Self::Attention { heads } => write!(f, "(batch, {heads}, length, length)"),
+            Self::MaskedTokens { width } => write!(f, "(masked tokens, {width})"),
         }
     }
 }

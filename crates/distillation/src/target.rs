@@ -13,8 +13,36 @@ pub enum Target {
     Labels(Vec<bool>),
     /// The class of each token; `None` where a token does not count: special tokens, and the later pieces of a word.
     Tokens(Vec<Option<u32>>),
+    /// The words under a text's masks, and whether its second part follows the first (pretraining).
+    Masked(MaskedText),
     /// Not labelled.
     Absent,
+}
+
+/// What a pretraining example hides.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct MaskedText {
+    /// The id that each token had before it was masked; `None` for the others. Empty before anything is masked.
+    pub tokens: Vec<Option<u32>>,
+    /// Whether the second text follows the first; `None` for a single text.
+    pub follows: Option<bool>,
+}
+
+impl MaskedText {
+    /// Number of masked tokens.
+    pub fn count(&self) -> usize {
+        self.tokens.iter().flatten().count()
+    }
+}
+
+impl Target {
+    /// Number of masked tokens.
+    pub fn masked(&self) -> usize {
+        match self {
+            Self::Masked(text) => text.count(),
+            _ => 0,
+        }
+    }
 }
 
 /// The targets of a batch.
@@ -29,8 +57,19 @@ pub enum Targets {
     Labels(Tensor<2>),
     /// The class of each token that counts.
     Tokens(TokenTargets),
+    /// The words under the masks, and what follows.
+    Masked(MaskedTargets),
     /// No labels: the teacher is the only source.
     Absent,
+}
+
+/// What the masks of a batch hide.
+#[derive(Clone, Debug)]
+pub struct MaskedTargets {
+    /// The masked tokens and the ids that they had.
+    pub tokens: TokenTargets,
+    /// For each pair of texts 0 if the second follows the first and 1 if not, (batch); absent for single texts.
+    pub next: Option<Tensor<1, Int>>,
 }
 
 /// The classes of the tokens that count in a batch; possibly none.
@@ -50,9 +89,19 @@ impl Targets {
             Some(Target::Value(_)) => values(targets, device),
             Some(Target::Labels(_)) => labels(targets, device),
             Some(Target::Tokens(_)) => tokens(targets, length, device),
+            Some(Target::Masked(_)) => masked(targets, length, device),
             Some(Target::Absent) | None => None,
         };
         gathered.unwrap_or(Self::Absent)
+    }
+
+    /// Where the masked tokens stand in the batch's tokens, example by example: example · length + token; `None` where
+    /// no token is masked.
+    pub fn masked_places(&self) -> Option<&Tensor<1, Int>> {
+        match self {
+            Self::Masked(masked) => Some(&masked.tokens.places).filter(|places| places.dims()[0] > 0),
+            _ => None,
+        }
     }
 }
 
@@ -87,17 +136,41 @@ fn labels(targets: &[&Target], device: &Device) -> Option<Targets> {
 }
 
 fn tokens(targets: &[&Target], length: usize, device: &Device) -> Option<Targets> {
-    let (mut places, mut classes) = (Vec::new(), Vec::new());
-    for (example, target) in targets.iter().enumerate() {
-        let Target::Tokens(tokens) = target else { return None };
-        for (token, class) in tokens.iter().enumerate() {
-            if let Some(class) = class {
-                places.push((example * length + token) as i32);
-                classes.push(*class as i32);
+    let of_example = |target: &&Target| match target {
+        Target::Tokens(tokens) => Some(tokens.clone()),
+        _ => None,
+    };
+    let examples = targets.iter().map(of_example).collect::<Option<Vec<_>>>()?;
+    Some(Targets::Tokens(TokenTargets::of(&examples, length, device)))
+}
+
+fn masked(targets: &[&Target], length: usize, device: &Device) -> Option<Targets> {
+    let text = |target: &&Target| match target {
+        Target::Masked(text) => Some(text.clone()),
+        _ => None,
+    };
+    let texts = targets.iter().map(text).collect::<Option<Vec<_>>>()?;
+    let next: Option<Vec<i32>> =
+        texts.iter().map(|text| text.follows.map(|follows| i32::from(!follows))).collect();
+    let examples: Vec<_> = texts.into_iter().map(|text| text.tokens).collect();
+    let tokens = TokenTargets::of(&examples, length, device);
+    Some(Targets::Masked(MaskedTargets { tokens, next: next.map(|next| row(next, device)) }))
+}
+
+impl TokenTargets {
+    /// Of a batch that is padded to `length`, from the class of each token of each example.
+    fn of(examples: &[Vec<Option<u32>>], length: usize, device: &Device) -> Self {
+        let (mut places, mut classes) = (Vec::new(), Vec::new());
+        for (example, tokens) in examples.iter().enumerate() {
+            for (token, class) in tokens.iter().enumerate() {
+                if let Some(class) = class {
+                    places.push((example * length + token) as i32);
+                    classes.push(*class as i32);
+                }
             }
         }
+        Self { places: row(places, device), classes: row(classes, device) }
     }
-    Some(Targets::Tokens(TokenTargets { places: row(places, device), classes: row(classes, device) }))
 }
 
 fn row(values: Vec<i32>, device: &Device) -> Tensor<1, Int> {
@@ -122,6 +195,20 @@ mod tests {
         };
         assert_eq!(places.into_data().try_to_vec::<i32>().unwrap(), [1, 5, 6]);
         assert_eq!(classes.into_data().try_to_vec::<i32>().unwrap(), [3, 1, 2]);
+    }
+
+    #[test]
+    fn masked_tokens_and_what_follows_are_gathered() {
+        let text = |tokens: &[Option<u32>], follows| {
+            Target::Masked(MaskedText { tokens: tokens.to_vec(), follows: Some(follows) })
+        };
+        let targets = gathered(&[text(&[None, Some(7)], true), text(&[Some(5), None, None], false)]);
+        let places = targets.masked_places().unwrap().clone();
+        assert_eq!(places.into_data().try_to_vec::<i32>().unwrap(), [1, 4]);
+        let Targets::Masked(MaskedTargets { tokens, next }) = targets else { panic!("nothing masked") };
+        assert_eq!(tokens.classes.into_data().try_to_vec::<i32>().unwrap(), [7, 5]);
+        assert_eq!(next.unwrap().into_data().try_to_vec::<i32>().unwrap(), [0, 1]);
+        assert!(gathered(&[text(&[None], true)]).masked_places().is_none());
     }
 
     #[test]

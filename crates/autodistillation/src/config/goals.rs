@@ -15,13 +15,15 @@ pub enum MetricNames {
 }
 
 /// What the built-in evaluation measures, with the direction that is better.
-pub const METRICS: [(&str, Direction); 11] = [
+pub const METRICS: [(&str, Direction); 13] = [
     ("accuracy", Direction::Maximize),
     ("f1", Direction::Maximize),
     ("micro_f1", Direction::Maximize),
     ("matthews", Direction::Maximize),
     ("pearson", Direction::Maximize),
     ("spearman", Direction::Maximize),
+    ("next_sentence", Direction::Maximize),
+    ("perplexity", Direction::Minimize),
     ("loss", Direction::Minimize),
     ("latency", Direction::Minimize),
     ("parameters", Direction::Minimize),

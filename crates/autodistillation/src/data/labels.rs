@@ -200,7 +200,7 @@ fn classes(target: &Target) -> Vec<u32> {
             (0..).zip(labels).filter(|(_, applies)| **applies).map(|(id, _)| id).collect()
         }
         Target::Tokens(tokens) => tokens.iter().flatten().copied().collect(),
-        Target::Value(_) | Target::Absent => Vec::new(),
+        Target::Value(_) | Target::Masked(_) | Target::Absent => Vec::new(),
     }
 }
 

@@ -43,7 +43,7 @@ where
     // Collected before looking for errors, so that the error is the first in file order.
     let examples: Vec<Result<Example, Error>> = table.records.par_iter().map(example).collect();
     let examples = examples.into_iter().collect::<Result<Vec<_>, _>>()?;
-    Ok(ExampleSet { examples, padding_id: encode.padding_id })
+    Ok(ExampleSet::new(examples, encode.padding_id))
 }
 
 fn example<E>(

@@ -57,10 +57,8 @@ impl BuiltInExperiment {
     pub fn try_teacher(&self) -> Result<(), crate::Error> {
         let (materials, plan) = (&self.materials, &self.plan.evaluation);
         let all = &materials.sets.validation;
-        let few = ExampleSet {
-            examples: all.examples.iter().take(TRIED_EXAMPLES).cloned().collect(),
-            padding_id: all.padding_id,
-        };
+        let examples = all.examples.iter().take(TRIED_EXAMPLES).cloned().collect();
+        let few = ExampleSet { examples, ..all.clone() };
         let others = materials.further_teachers.iter().map(|other| (&other.network, &other.folder));
         for (teacher, folder) in [(&materials.teacher, &materials.teacher_folder)].into_iter().chain(others) {
             match evaluate(teacher, &few, plan.batch_size)?.loss {

@@ -43,6 +43,8 @@ impl Quantity {
             "matthews" => ("Matthews correlation", Unit::Coefficient),
             "pearson" => ("Pearson correlation", Unit::Coefficient),
             "spearman" => ("Spearman correlation", Unit::Coefficient),
+            "next_sentence" => ("Next-sentence accuracy", Unit::Share),
+            "perplexity" => ("Perplexity", Unit::Plain),
             "loss" => ("Loss", Unit::Loss),
             "latency" => ("Latency", Unit::Milliseconds),
             "parameters" => ("Parameters", Unit::Count),

@@ -79,13 +79,15 @@ impl<'a> Overview<'a> {
 
     /// The metrics worth a column: the goals, then the usual ones that some trial has.
     pub fn shown_metrics(&self) -> Vec<&'a str> {
-        const USUAL: [&str; 10] = [
+        const USUAL: [&str; 12] = [
             "accuracy",
             "f1",
             "micro_f1",
             "matthews",
             "pearson",
             "spearman",
+            "next_sentence",
+            "perplexity",
             "loss",
             "latency",
             "parameters",

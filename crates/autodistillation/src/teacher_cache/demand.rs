@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use autodistillation_distillation::criterion;
 use autodistillation_distillation::{
-    Example, ExampleSet, LayerPath, Matchers, Network, Order, Scheduler, Taps, rows_of_stage,
+    ExampleSet, LayerPath, Matchers, Network, Order, Scheduler, Taps, rows_of_stage,
 };
 use autodistillation_models::Transformer;
 use half::f16;
@@ -97,12 +97,14 @@ impl Questions {
         let mut sum = Sizes::default();
         for (path, rows) in &self.0 {
             let Some(layer) = layers.iter().find(|layer| layer.path == *path) else { continue };
-            let bytes =
-                |example: &Example| (layer.shape.elements(example.ids.len()) * size_of::<f16>()) as u64;
-            let all: u64 = set.examples.iter().map(bytes).sum();
-            let own: u64 = rows.iter().map(|row| bytes(&set.examples[*row as usize])).sum();
+            let bytes = |row: u32| {
+                set.extent(row).map_or(0, |extent| (layer.shape.elements(extent) * size_of::<f16>()) as u64)
+            };
+            let all_rows = set.versions() * set.len() as u32;
+            let all: u64 = (0..all_rows).map(bytes).sum();
+            let own: u64 = rows.iter().copied().map(bytes).sum();
             sum.bytes += own;
-            sum.disk += all.min(own + PAGE * rows.len() as u64) + INDEX * set.len() as u64;
+            sum.disk += all.min(own + PAGE * rows.len() as u64) + INDEX * u64::from(all_rows);
         }
         sum
     }

@@ -31,6 +31,9 @@ impl TeacherHash {
     /// The key of the teacher's outputs on `set`: 32 hexadecimal digits.
     pub(super) fn with(&self, set: &ExampleSet) -> String {
         let mut hasher = self.0.clone();
+        if let Some(masking) = &set.masking {
+            add(&mut hasher, format!("{masking:?}").as_bytes());
+        }
         for example in &set.examples {
             let ids: Vec<u8> = example.ids.iter().flat_map(|id| id.to_le_bytes()).collect();
             add(&mut hasher, &ids);

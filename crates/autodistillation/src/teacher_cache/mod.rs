@@ -94,7 +94,8 @@ impl<'a> Cache<'a> {
         let folder = self.budget.folder().join(&key);
         match KeyFolder::open(&folder) {
             Ok(opened) => {
-                let places = Places::of(set.examples.iter().map(|example| example.ids.len()));
+                let rows = 0..set.versions() * set.len() as u32;
+                let places = Places::of(rows.filter_map(|row| set.extent(row)));
                 let shared = (Arc::clone(&self.budget), Arc::clone(&self.notes));
                 Some(DiskStore::new((opened, key), places, &self.teacher.layers(), shared))
             }

@@ -36,7 +36,7 @@ fn set(examples: u32) -> ExampleSet {
             target: Target::Class(number % 3),
         }
     };
-    ExampleSet { examples: (0..examples).map(example).collect(), padding_id: 0 }
+    ExampleSet::new((0..examples).map(example).collect(), 0)
 }
 
 fn sets() -> Sets {
@@ -59,7 +59,9 @@ fn settings(folder: &Path) -> CacheSettings {
 fn bits(features: &Features) -> Vec<u32> {
     let numbers = |(_, feature): (&LayerPath, &Feature)| -> Vec<f32> {
         match feature {
-            Feature::Vectors(tensor) => tensor.to_data().try_to_vec().unwrap(),
+            Feature::Vectors(tensor) | Feature::MaskedTokens(tensor) => {
+                tensor.to_data().try_to_vec().unwrap()
+            }
             Feature::Sequence(tensor) => tensor.to_data().try_to_vec().unwrap(),
             Feature::Attention(tensor) => tensor.to_data().try_to_vec().unwrap(),
         }

@@ -6,7 +6,8 @@ use burn::tensor::Device;
 
 use crate::comparison::{Aligned, Alignment, align, unmatched_rows};
 use crate::criterion::{
-    Criterion, Explained, Forwards, LossTerm, LossTerms, Pass, feature, require_classes, scores, task_loss,
+    Criterion, Explained, Forwards, Heads, LossTerm, LossTerms, Pass, feature, require_classes, scores,
+    task_loss,
 };
 use crate::divergence::standardized;
 use crate::loss::{between, error_scale, variance};
@@ -34,7 +35,7 @@ pub struct IntermediateLayersKnowledgeDistillationLoss {
     pub feature_matchers: Matchers,
     /// Mappings whose matcher no earlier stage has trained.
     fresh: BTreeSet<String>,
-    origin_logits: Option<LayerPath>,
+    origin: Option<Heads>,
     device: Device,
     student_taps: Taps,
     teacher_taps: Taps,
@@ -88,20 +89,21 @@ impl IntermediateLayersKnowledgeDistillationLoss {
             options,
             feature_matchers,
             fresh,
-            origin_logits: None,
+            origin: None,
             device,
             student_taps,
             teacher_taps,
         })
     }
 
-    /// The same, with the student's own loss on the labels added (or not) with weight 1; the student's logits
-    /// come out at `logits`.
+    /// The same, with the student's own loss on the labels added (or not) with weight 1; the student's answers
+    /// come out at `heads`.
     #[must_use]
-    pub fn with_origin_loss(mut self, origin_loss: OriginLoss, logits: LayerPath) -> Self {
+    pub fn with_origin_loss(mut self, origin_loss: OriginLoss, heads: impl Into<Heads>) -> Self {
+        let heads = heads.into();
         if origin_loss == OriginLoss::Added {
-            self.student_taps = Taps::new(self.student_taps.paths().cloned().chain([logits.clone()]));
-            self.origin_logits = Some(logits);
+            self.student_taps = Taps::new(self.student_taps.paths().cloned().chain(heads.paths()));
+            self.origin = Some(heads);
         }
         self
     }
@@ -164,7 +166,7 @@ impl IntermediateLayersKnowledgeDistillationLoss {
         let error = number(between(LossKind::MeanSquared, student, teacher, &comparison));
         let raw = match feature(forwards.student, &mapping.student).ok()? {
             Feature::Sequence(tensor) => tensor.clone().without_autodiff().flatten(0, 1),
-            Feature::Vectors(tensor) => tensor.clone().without_autodiff(),
+            Feature::Vectors(tensor) | Feature::MaskedTokens(tensor) => tensor.clone().without_autodiff(),
             Feature::Attention(_) => return None,
         };
         let [_, width] = raw.dims();
@@ -195,9 +197,15 @@ impl Criterion for IntermediateLayersKnowledgeDistillationLoss {
         for mapping in &self.layer_mappings {
             terms.terms.push(self.term(mapping, forwards)?);
         }
-        if let Some(path) = &self.origin_logits {
-            let value = task_loss(scores(forwards.student, path)?, &forwards.batch.targets)?;
-            terms.terms.push(LossTerm { name: "labels".into(), weight: 1.0, value });
+        if let Some(heads) = &self.origin {
+            let targets = &forwards.batch.targets;
+            let mut add = |name: &str, value| {
+                terms.terms.push(LossTerm { name: name.to_owned(), weight: 1.0, value });
+            };
+            add("labels", task_loss(scores(forwards.student, &heads.logits)?, targets)?);
+            if let Some(value) = heads.next_sentence_loss(forwards.student, targets)? {
+                add("next sentence", value);
+            }
         }
         Ok(terms)
     }

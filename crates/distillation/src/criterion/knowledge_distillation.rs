@@ -1,6 +1,6 @@
 //! `KnowledgeDistillationLoss`: the student's logits against the labels and against the teacher's logits.
 
-use crate::criterion::{Criterion, Forwards, LossTerm, LossTerms, score_rows, scores, task_loss};
+use crate::criterion::{Criterion, Forwards, Heads, LossTerm, LossTerms, score_rows, scores, task_loss};
 use crate::divergence::standardized;
 use crate::loss::{Comparison, Rows, Scale, between};
 use crate::{Error, LayerPath, LogitScale, LossKind, Ramp, Reduction, Taps, Targets};
@@ -8,13 +8,16 @@ use burn::tensor::Tensor;
 
 /// L = w₀ · L(student, targets) + w₁ · T² · D(student / T, teacher / T) (Hinton et al. 2015).
 ///
+/// Where the student also says whether texts follow each other, that loss is part of the first term; the second compares
+/// the logits alone.
+///
 /// D is a soft cross entropy or a divergence (KL, reverse KL, Jensen–Shannon: sum over classes, mean over the examples,
 /// or over the tokens that are not padding), a binary form of them, or a mean squared error on the softened logits (so
 /// that T² cancels). Temperature and weights may change over the stage. A term that weighs 0 throughout is skipped;
 /// without the teacher's term the teacher is not run.
 #[derive(Clone, Debug)]
 pub struct KnowledgeDistillationLoss {
-    student: LayerPath,
+    student: Heads,
     teacher: LayerPath,
     /// Softens both sides' logits.
     pub temperature: Ramp,
@@ -29,21 +32,22 @@ pub struct KnowledgeDistillationLoss {
 }
 
 impl KnowledgeDistillationLoss {
-    /// Cross entropy on both sides, half each, between the logits at (student path, teacher path).
+    /// Cross entropy on both sides, half each, between the logits at (student heads, teacher path).
     ///
     /// # Errors
     ///
     /// [`Error::Temperature`] unless `temperature` is positive.
     pub fn new(
-        (student, teacher): (LayerPath, LayerPath),
+        (student, teacher): (impl Into<Heads>, LayerPath),
         temperature: impl Into<Ramp>,
     ) -> Result<Self, Error> {
+        let student = student.into();
         let temperature = temperature.into();
         if !temperature.keeps(|value| value > 0.0 && value.is_finite()) {
             return Err(Error::Temperature { temperature });
         }
         Ok(Self {
-            student_taps: Taps::new([student.clone()]),
+            student_taps: Taps::new(student.paths()),
             teacher_taps: Taps::new([teacher.clone()]),
             student,
             teacher,
@@ -139,18 +143,21 @@ impl Criterion for KnowledgeDistillationLoss {
     }
 
     fn terms(&self, forwards: Forwards<'_>) -> Result<LossTerms, Error> {
-        let student = scores(forwards.student, &self.student)?;
+        let student = scores(forwards.student, &self.student.logits)?;
         let [of_labels, of_teacher] = self.loss_weights;
         let mut terms = LossTerms::default();
         let mut add = |name: &str, weight: Ramp, value| {
             terms.terms.push(LossTerm { name: name.to_owned(), weight: weight.at(forwards.progress), value });
         };
         if !of_labels.is_zero() {
-            let value = self.student_targets_loss(student.clone(), &forwards.batch.targets)?;
-            add("student–targets", of_labels, value);
+            let targets = &forwards.batch.targets;
+            add("student–targets", of_labels, self.student_targets_loss(student.clone(), targets)?);
+            if let Some(value) = self.student.next_sentence_loss(forwards.student, targets)? {
+                add("next sentence", of_labels, value);
+            }
         }
         if !of_teacher.is_zero() {
-            let rows = score_rows(forwards.student, &self.student, forwards.batch)?;
+            let rows = score_rows(forwards.student, &self.student.logits, forwards.batch)?;
             let teacher = scores(forwards.teacher, &self.teacher)?;
             let value = self.teacher_student_loss((student, teacher), rows, forwards.progress);
             add("teacher–student", of_teacher, value);

@@ -1,7 +1,7 @@
 //! `SelfKnowledgeDistillationLoss`: the deeper layers of a network teach its shallower ones.
 
 use crate::criterion::intermediate_layers::IntermediateLayersKnowledgeDistillationLoss;
-use crate::criterion::{Criterion, Explained, Forwards, LossTerms, Pass, feature};
+use crate::criterion::{Criterion, Explained, Forwards, Heads, LossTerms, Pass, feature};
 use crate::matcher::Matchers;
 use crate::{Error, Features, LayerMapping, LayerPath, MatchingOptions, Network, OriginLoss, Taps};
 
@@ -42,10 +42,10 @@ impl SelfKnowledgeDistillationLoss {
         Ok(Self { layers, student_taps: Taps::default(), no_taps: Taps::default() }.with_joined_taps())
     }
 
-    /// The same, with the network's own loss on the labels added (or not) with weight 1; its logits come out at `logits`.
+    /// The same, with the network's own loss on the labels added (or not) with weight 1; its answers come out at `heads`.
     #[must_use]
-    pub fn with_origin_loss(mut self, origin_loss: OriginLoss, logits: LayerPath) -> Self {
-        self.layers = self.layers.with_origin_loss(origin_loss, logits);
+    pub fn with_origin_loss(mut self, origin_loss: OriginLoss, heads: impl Into<Heads>) -> Self {
+        self.layers = self.layers.with_origin_loss(origin_loss, heads);
         self.with_joined_taps()
     }
 

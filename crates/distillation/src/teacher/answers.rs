@@ -56,10 +56,8 @@ impl<'a, T: Network> Answers<'a, T> {
         taps: &Taps,
         tell: &mut dyn FnMut(Progress) -> ControlFlow<()>,
     ) -> ControlFlow<()> {
-        let rows: BTreeSet<(usize, u32)> = rows
-            .into_iter()
-            .filter_map(|row| Some((self.set.examples.get(row as usize)?.ids.len(), row)))
-            .collect();
+        let rows: BTreeSet<(usize, u32)> =
+            rows.into_iter().filter_map(|row| Some((self.set.extent(row)?.tokens, row))).collect();
         for layers in self.passes(taps) {
             let mut queue = self.absent(rows.iter().map(|(_, row)| *row), &layers);
             let total = queue.len();
@@ -115,7 +113,8 @@ impl<'a, T: Network> Answers<'a, T> {
 
     fn is_held(&self, layer: usize, row: u32, values: &mut Vec<f16>) -> bool {
         let layer = self.layer(layer);
-        values.resize(layer.shape.elements(self.set.examples[row as usize].ids.len()), f16::ZERO);
+        let Some(extent) = self.set.extent(row) else { return false };
+        values.resize(layer.shape.elements(extent), f16::ZERO);
         self.notebook.read(layer, row, values)
     }
 
@@ -201,7 +200,7 @@ impl<'a, T: Network> Answers<'a, T> {
     ) {
         let started = Instant::now();
         let mut rows: Vec<u32> = absent.iter().copied().collect();
-        rows.sort_by_key(|&row| (self.set.examples[row as usize].ids.len(), row));
+        rows.sort_by_key(|&row| (self.set.length(row), row));
         let mut places: BTreeMap<u32, Vec<usize>> = BTreeMap::new();
         for (example, &row) in batch.rows.iter().enumerate() {
             places.entry(row).or_default().push(example);

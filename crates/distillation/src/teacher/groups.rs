@@ -32,7 +32,7 @@ pub(super) struct Answer {
 
 /// Cuts `rows`, sorted by length, into groups of one length and at most one forward pass each.
 pub(super) fn groups<'a>(rows: &'a [u32], set: &'a ExampleSet) -> impl Iterator<Item = &'a [u32]> {
-    let length = |row: &u32| set.examples[*row as usize].ids.len();
+    let length = |row: &u32| set.length(*row);
     let same_length = rows.chunk_by(move |a, b| length(a) == length(b));
     same_length.flat_map(move |rows| rows.chunks(group_size(length(&rows[0]))))
 }
@@ -45,21 +45,24 @@ pub(super) fn ask<T: Network>(
     (group, layers): (&[u32], &[&LayerOutput]),
 ) -> Vec<Answer> {
     let Some(&first) = group.first() else { return Vec::new() };
-    let length = set.examples[first as usize].ids.len();
-    let missing = group_size(length).saturating_sub(group.len());
+    let missing = group_size(set.length(first)).saturating_sub(group.len());
     let rows: Vec<u32> = group.iter().copied().chain(repeat_n(first, missing)).collect();
     let device = network.device();
     let taps = Taps::new(layers.iter().map(|layer| layer.path.clone()));
-    let features = network.forward(&set.batch(&rows, &device), &taps, Mode::Evaluation);
+    let batch = set.batch(&rows, &device);
+    let features = network.forward(&batch, &taps, Mode::Evaluation);
     let mut answers = Vec::with_capacity(group.len() * layers.len());
     for (tap, layer) in layers.iter().enumerate() {
         let Some(numbers) = features.get(&layer.path).and_then(numbers) else { continue };
-        let examples = numbers.chunks_exact(layer.shape.elements(length).max(1));
-        answers.extend(group.iter().zip(examples).map(|(&row, numbers)| {
+        let mut rest = numbers.as_slice();
+        for (example, &row) in group.iter().enumerate() {
+            let (numbers, further) =
+                rest.split_at(layer.shape.elements(batch.extent(example)).min(rest.len()));
             let mut values = vec![f16::ZERO; numbers.len()];
             values.convert_from_f32_slice(numbers);
-            Answer { tap, row, values }
-        }));
+            answers.push(Answer { tap, row, values });
+            rest = further;
+        }
     }
     answers
 }

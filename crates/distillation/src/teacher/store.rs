@@ -4,7 +4,7 @@ use std::fmt;
 
 use half::f16;
 
-use crate::{LayerOutput, Shape};
+use crate::{Extent, LayerOutput, Shape};
 
 /// Keeps outputs of one teacher on one example set, by layer and row.
 ///
@@ -19,12 +19,13 @@ pub trait OutputStore: fmt::Debug + Send + Sync {
 }
 
 impl Shape {
-    /// Numbers that one example of `length` tokens has at such a layer.
-    pub fn elements(self, length: usize) -> usize {
+    /// Numbers that one example has at such a layer.
+    pub fn elements(self, of: Extent) -> usize {
         match self {
             Self::Vectors { width } => width,
-            Self::Sequence { width } => length * width,
-            Self::Attention { heads } => heads * length * length,
+            Self::Sequence { width } => of.tokens * width,
+            Self::Attention { heads } => heads * of.tokens * of.tokens,
+            Self::MaskedTokens { width } => of.masked * width,
         }
     }
 }

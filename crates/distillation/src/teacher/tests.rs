@@ -71,7 +71,7 @@ impl Network for Toy {
 fn set(examples: &[&[u32]]) -> ExampleSet {
     let example =
         |ids: &&[u32]| Example { ids: ids.to_vec(), token_types: vec![0; ids.len()], target: Target::Absent };
-    ExampleSet { examples: examples.iter().map(example).collect(), padding_id: 0 }
+    ExampleSet::new(examples.iter().map(example).collect(), 0)
 }
 
 fn taps(names: &[&str]) -> Taps {
@@ -80,7 +80,7 @@ fn taps(names: &[&str]) -> Taps {
 
 fn numbers(features: &Features, name: &str) -> Vec<f32> {
     match features.get(&LayerPath::new(name)).unwrap() {
-        Feature::Vectors(tensor) => tensor.to_data().try_to_vec().unwrap(),
+        Feature::Vectors(tensor) | Feature::MaskedTokens(tensor) => tensor.to_data().try_to_vec().unwrap(),
         Feature::Sequence(tensor) => tensor.to_data().try_to_vec().unwrap(),
         Feature::Attention(tensor) => tensor.to_data().try_to_vec().unwrap(),
     }

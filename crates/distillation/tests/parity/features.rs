@@ -151,7 +151,8 @@ pub fn batch(targets: Targets) -> Batch {
     let mask = LENGTHS.map(|length| std::array::from_fn::<f32, 5, _>(|at| f32::from((at as u32) < length)));
     let ids = Tensor::<2, Int>::zeros([3, 5], &device);
     let mask = Tensor::from_floats(mask, &device);
-    Batch { token_types: ids.clone(), ids, mask, targets, rows: vec![0, 1, 2], lengths: LENGTHS.to_vec() }
+    let (rows, lengths, masked) = (vec![0, 1, 2], LENGTHS.to_vec(), vec![0; 3]);
+    Batch { token_types: ids.clone(), ids, mask, targets, rows, lengths, masked }
 }
 
 fn constant(reference: &Reference, name: &str) -> Feature {
@@ -168,7 +169,7 @@ struct Leaf(Feature);
 impl Leaf {
     fn of(reference: &Reference, kind: &str) -> Self {
         Self(match constant(reference, &format!("{kind}/student")) {
-            Feature::Vectors(tensor) => Feature::Vectors(leaf(tensor)),
+            Feature::Vectors(tensor) | Feature::MaskedTokens(tensor) => Feature::Vectors(leaf(tensor)),
             Feature::Sequence(tensor) => Feature::Sequence(leaf(tensor)),
             Feature::Attention(tensor) => Feature::Attention(leaf(tensor)),
         })
@@ -176,7 +177,9 @@ impl Leaf {
 
     fn gradient(&self, gradients: &Gradients) -> Vec<f32> {
         match &self.0 {
-            Feature::Vectors(tensor) => floats(tensor.grad(gradients).unwrap()),
+            Feature::Vectors(tensor) | Feature::MaskedTokens(tensor) => {
+                floats(tensor.grad(gradients).unwrap())
+            }
             Feature::Sequence(tensor) => floats(tensor.grad(gradients).unwrap()),
             Feature::Attention(tensor) => floats(tensor.grad(gradients).unwrap()),
         }

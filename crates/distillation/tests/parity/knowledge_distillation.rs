@@ -77,5 +77,6 @@ fn batch(targets: Targets) -> Batch {
     let device = Device::flex();
     let ids = Tensor::<2, Int>::zeros([4, 1], &device);
     let mask = Tensor::ones([4, 1], &device);
-    Batch { token_types: ids.clone(), ids, mask, targets, rows: vec![0, 1, 2, 3], lengths: vec![1; 4] }
+    let (rows, lengths, masked) = (vec![0, 1, 2, 3], vec![1; 4], vec![0; 4]);
+    Batch { token_types: ids.clone(), ids, mask, targets, rows, lengths, masked }
 }

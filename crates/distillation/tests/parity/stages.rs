@@ -154,5 +154,5 @@ fn texts() -> ExampleSet {
         token_types: vec![0; ids.len()],
         target: Target::Class(place as u32 % 3),
     };
-    ExampleSet { examples: texts.iter().enumerate().map(example).collect(), padding_id: 0 }
+    ExampleSet::new(texts.iter().enumerate().map(example).collect(), 0)
 }

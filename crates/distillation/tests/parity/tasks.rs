@@ -50,7 +50,8 @@ fn batch(length: usize, lengths: &[usize], targets: Targets) -> Batch {
     let mask = Tensor::<1>::from_floats(rows.as_slice(), &device).reshape([lengths.len(), length]);
     let rows = (0..lengths.len() as u32).collect();
     let lengths = lengths.iter().map(|&length| length as u32).collect();
-    Batch { token_types: ids.clone(), ids, mask, targets, rows, lengths }
+    let masked = vec![0; rows.len()];
+    Batch { token_types: ids.clone(), ids, mask, targets, rows, lengths, masked }
 }
 
 #[test]
@@ -80,8 +81,14 @@ fn several_labels_have_scikit_learns_metrics() {
     let rows = |name: &str| reference.values(name).chunks(5).map(<[f32]>::to_vec).collect::<Vec<_>>();
     let truth = rows("labels/truth").into_iter();
     let targets = truth.map(|row| Target::Labels(row.iter().map(|&label| label > 0.5).collect())).collect();
-    let evaluation =
-        Evaluation { logits: rows("labels/scores"), targets, loss: None, outputs: 5, names: Vec::new() };
+    let evaluation = Evaluation {
+        logits: rows("labels/scores"),
+        targets,
+        loss: None,
+        outputs: 5,
+        names: Vec::new(),
+        masked: None,
+    };
     let found = [Metric::Accuracy, Metric::F1, Metric::MicroF1].map(|it| it.of(&evaluation).unwrap() as f32);
     reference.assert_values_close("labels/metrics", &found, TOLERANCE);
     assert_eq!(Metric::Matthews.of(&evaluation), None);
@@ -135,7 +142,7 @@ fn entities_have_seqevals_metrics() {
             start += length as usize;
         }
         let outputs = names.len();
-        let evaluation = Evaluation { logits, targets, loss: None, outputs, names };
+        let evaluation = Evaluation { logits, targets, loss: None, outputs, names, masked: None };
         let found = [Metric::Accuracy, Metric::F1].map(|metric| metric.of(&evaluation).unwrap() as f32);
         reference.assert_values_close(&format!("{scheme}/metrics"), &found, TOLERANCE);
     }
