@@ -48,7 +48,7 @@ fn batch(length: usize, lengths: &[usize], targets: Targets) -> Batch {
         .flat_map(|real| (0..length).map(move |at| if at < *real { 1.0 } else { 0.0 }))
         .collect();
     let mask = Tensor::<1>::from_floats(rows.as_slice(), &device).reshape([lengths.len(), length]);
-    let rows = (0..lengths.len() as u32).collect();
+    let rows: Vec<u32> = (0..lengths.len() as u32).collect();
     let lengths = lengths.iter().map(|&length| length as u32).collect();
     let masked = vec![0; rows.len()];
     Batch { token_types: ids.clone(), ids, mask, targets, rows, lengths, masked }
