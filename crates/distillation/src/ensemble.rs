@@ -32,16 +32,44 @@ impl<N: Network> Ensemble<N> {
         std::iter::once(&self.first).chain(&self.others)
     }
 
-    /// The mean of `first`'s logits, (batch, classes), and those of the others; `None` if one of them has none.
-    fn mean_logits(&self, first: Tensor<2>, batch: &Batch, mode: Mode) -> Option<Tensor<2>> {
-        let mut sum = first;
-        for other in &self.others {
+    /// The mean of `first`'s logits and those of the others; `None` if one of them has none of that kind.
+    fn mean_logits(&self, first: Feature, batch: &Batch, mode: Mode) -> Option<Feature> {
+        let answers = self.others.iter().map(|other| {
             let path = other.logits();
-            let features = other.forward(batch, &Taps::new([path.clone()]), mode);
-            sum = sum + features.vectors(&path)?.clone();
+            other.forward(batch, &Taps::new([path.clone()]), mode).get(&path).cloned()
+        });
+        let count = (self.others.len() + 1) as f32;
+        match first {
+            Feature::Vectors(first) => {
+                mean(first, answers, count, |it| if let Feature::Vectors(it) = it { Some(it) } else { None })
+                    .map(Feature::Vectors)
+            }
+            Feature::Sequence(first) => {
+                mean(first, answers, count, |it| if let Feature::Sequence(it) = it { Some(it) } else { None })
+                    .map(Feature::Sequence)
+            }
+            Feature::MaskedTokens(first) => {
+                mean(
+                    first,
+                    answers,
+                    count,
+                    |it| if let Feature::MaskedTokens(it) = it { Some(it) } else { None },
+                )
+                .map(Feature::MaskedTokens)
+            }
+            Feature::Attention(_) => None,
         }
-        Some(sum / (self.others.len() + 1) as f32)
     }
+}
+
+/// The sum of `first` and all `answers`, divided by `count`; `None` if an answer is missing or of another kind.
+fn mean<const D: usize>(
+    first: Tensor<D>,
+    mut answers: impl Iterator<Item = Option<Feature>>,
+    count: f32,
+    of_kind: impl Fn(Feature) -> Option<Tensor<D>>,
+) -> Option<Tensor<D>> {
+    answers.try_fold(first, |sum, answer| Some(sum + of_kind(answer?)?)).map(|sum| sum / count)
 }
 
 impl<N: Network + ModuleDisplay> Network for Ensemble<N> {
@@ -52,9 +80,9 @@ impl<N: Network + ModuleDisplay> Network for Ensemble<N> {
         }
         let asked = taps.paths().filter(|path| self.resolve(path) == self.logits());
         for path in asked {
-            let first = features.vectors(path).cloned();
+            let first = features.get(path).cloned();
             if let Some(mean) = first.and_then(|first| self.mean_logits(first, batch, mode)) {
-                features.insert(path.clone(), Feature::Vectors(mean));
+                features.insert(path.clone(), mean);
             }
         }
         features
@@ -66,6 +94,10 @@ impl<N: Network + ModuleDisplay> Network for Ensemble<N> {
 
     fn logits(&self) -> LayerPath {
         self.first.logits()
+    }
+
+    fn next_sentence(&self) -> Option<LayerPath> {
+        self.first.next_sentence()
     }
 
     /// The first network's names are its own; the others' have their place in front.

@@ -8,7 +8,7 @@ use burn::module::{Module, Param};
 use burn::tensor::{Device, Tensor};
 
 use super::*;
-use crate::{Batch, Ensemble, Example, Feature, Features, Mode, Shape, Taps, Target};
+use crate::{Batch, Ensemble, Example, Feature, Features, Masking, Mode, Shape, Taps, Target};
 
 /// A network whose features can be worked out by hand; it counts its forward passes.
 #[derive(Module, Debug)]
@@ -47,6 +47,13 @@ impl Network for Toy {
         features.capture(taps, &LayerPath::new("states"), || {
             Feature::Sequence(ids.clone().reshape([size, length, 1]).repeat_dim(2, 2))
         });
+        features.capture(taps, &LayerPath::new("words"), || {
+            let rows = ids.clone().reshape([size * length, 1]).repeat_dim(1, 2);
+            Feature::MaskedTokens(match batch.targets.masked_places() {
+                Some(places) => rows.select(0, places.clone()),
+                None => rows,
+            })
+        });
         features.capture(taps, &LayerPath::new("maps"), || {
             let (query, key) = (ids.clone().reshape([size, 1, length, 1]), ids.reshape([size, 1, 1, length]));
             Feature::Attention(query * 100.0 + key)
@@ -59,6 +66,7 @@ impl Network for Toy {
         vec![
             layer("states", Shape::Sequence { width: 2 }),
             layer("maps", Shape::Attention { heads: 1 }),
+            layer("words", Shape::MaskedTokens { width: 2 }),
             layer("logits", Shape::Vectors { width: 1 }),
         ]
     }
@@ -103,6 +111,32 @@ fn a_batch_is_put_together_from_its_examples_with_zeros_for_padding() {
             assert_eq!(numbers(&features, "states"), [6., 6., 0., 0., 2., 2., 4., 4.]);
             assert_eq!(numbers(&features, "maps"), [606., 0., 0., 0., 202., 204., 402., 404.]);
         }
+    }
+}
+
+#[test]
+fn masked_tokens_are_kept_by_the_masks_of_each_pass() {
+    let long: Vec<u32> = (10..40).collect();
+    let set = set(&[&long, &[7, 8, 9]]).masked(Masking::new(1, 3, 50, [0, 1, 2]).unwrap());
+    let batch = set.batch(&[1, 2, 0], &Device::flex()); // Row 2 is example 0 under the second masks.
+    assert_eq!(batch.masked, [1, 5, 5]);
+    let expected: Vec<f32> = [1, 2, 0]
+        .iter()
+        .flat_map(|&row| {
+            let example = set.example(row).unwrap().into_owned();
+            let Target::Masked(text) = example.target else { panic!("not masked") };
+            let hidden = example.ids.into_iter().zip(text.tokens).filter(|(_, token)| token.is_some());
+            hidden.flat_map(|(id, _)| [2.0 * id as f32; 2]).collect::<Vec<_>>()
+        })
+        .collect();
+    for budget in [1 << 20, 0] {
+        let (toy, passes) = toy();
+        let teacher = Teacher::new(toy, budget);
+        let answers = teacher.answers(Part::Training, &set);
+        for _ in 0..2 {
+            assert_eq!(numbers(&answers.features(&batch, &taps(&["words"])), "words"), expected);
+        }
+        assert_eq!(passes.count(), if budget > 0 { 2 } else { 4 });
     }
 }
 

@@ -1,11 +1,12 @@
-//! Several labels at once and classes of tokens: losses as PyTorch's, metrics as scikit-learn's and seqeval's.
+//! Several labels at once, classes of tokens and masked texts: losses as PyTorch's, metrics as scikit-learn's and seqeval's.
 
-use autodistillation_distillation::criterion::{Forwards, task_loss};
+use autodistillation_distillation::criterion::{Forwards, Heads, task_loss};
 use autodistillation_distillation::metrics::Metric;
 use autodistillation_distillation::{
-    Batch, Criterion, Evaluation, Feature, Features, KnowledgeDistillationLoss, LayerPath, LossKind, Target,
-    Targets,
+    Batch, Criterion, Evaluation, Example, ExampleSet, Feature, Features, KnowledgeDistillationLoss,
+    LayerOutput, LayerPath, LossKind, MaskedText, Mode, Network, Shape, Taps, Target, Targets, evaluate,
 };
+use burn::module::{Module, Param};
 use burn::tensor::{Device, Int, Tensor};
 
 use crate::reference::{Reference, floats, leaf};
@@ -123,6 +124,88 @@ fn a_batch_without_a_token_that_counts_teaches_nothing() {
     let gradients = loss.backward();
     assert_eq!(floats(loss), [0.0]);
     assert!(floats(logits.grad(&gradients).unwrap()).iter().all(|value| *value == 0.0));
+}
+
+/// Two pairs of texts with three masked tokens: words 6, 0 and 3; the second pair's texts do not follow each other.
+fn masked_texts() -> Vec<Example> {
+    let example = |tokens: [Option<u32>; 3], follows| {
+        let target = Target::Masked(MaskedText { tokens: tokens.to_vec(), follows: Some(follows) });
+        Example { ids: vec![1; 3], token_types: vec![0; 3], target }
+    };
+    vec![example([None, Some(6), Some(0)], true), example([Some(3), None, None], false)]
+}
+
+#[test]
+fn masked_texts_have_the_losses_of_transformers() {
+    let reference = reference();
+    let batch = ExampleSet::new(masked_texts(), 0).batch(&[0, 1], &Device::flex());
+    let (words, follows) =
+        (leaf(reference.tensor::<2>("masked/student")), leaf(reference.tensor::<2>("masked/follows")));
+    let path = LayerPath::new("cls");
+    let heads = Heads { logits: path.clone(), next_sentence: Some(LayerPath::with_output("cls", 1)) };
+    let criterion = KnowledgeDistillationLoss::new((heads, path.clone()), 2.0).unwrap();
+    let losses = [LossKind::CrossEntropy, LossKind::KullbackLeibler];
+    let criterion = criterion.with_losses(losses).with_weights([0.3, 0.7]).unwrap();
+    let (mut student, mut teacher) = (Features::new(), Features::new());
+    student.insert(path.clone(), Feature::MaskedTokens(words.clone()));
+    student.insert(LayerPath::with_output("cls", 1), Feature::Vectors(follows.clone()));
+    teacher.insert(path, Feature::MaskedTokens(reference.tensor("masked/teacher")));
+    let forwards = Forwards { batch: &batch, student: &student, teacher: &teacher, progress: 0.0 };
+    let loss = criterion.terms(forwards).unwrap().total().unwrap();
+    let gradients = loss.backward();
+    reference.assert_close("masked/loss", loss, TOLERANCE);
+    let gradient = |of: &Tensor<2>| floats(of.grad(&gradients).unwrap());
+    reference.assert_values_close("masked/gradient", &gradient(&words), TOLERANCE);
+    reference.assert_values_close("masked/follows_gradient", &gradient(&follows), TOLERANCE);
+}
+
+/// Says what is written down about the masked texts, whatever it is shown.
+#[derive(Module, Debug)]
+struct Prompter {
+    words: Param<Tensor<2>>,
+    follows: Param<Tensor<2>>,
+}
+
+impl Network for Prompter {
+    fn forward(&self, batch: &Batch, taps: &Taps, _mode: Mode) -> Features {
+        let mut features = Features::new();
+        let first = if batch.rows[0] == 0 { 0 } else { 2 };
+        let masked = batch.masked.iter().sum::<u32>() as usize;
+        features.capture(taps, &self.logits(), || {
+            Feature::MaskedTokens(self.words.val().slice([first..first + masked, 0..7]))
+        });
+        let pairs = batch.rows[0] as usize..batch.rows[0] as usize + batch.size();
+        features.capture(taps, &LayerPath::with_output("cls", 1), || {
+            Feature::Vectors(self.follows.val().slice([pairs, 0..2]))
+        });
+        features
+    }
+
+    fn layers(&self) -> Vec<LayerOutput> {
+        vec![LayerOutput { path: self.logits(), shape: Shape::MaskedTokens { width: 7 } }]
+    }
+
+    fn logits(&self) -> LayerPath {
+        LayerPath::new("cls")
+    }
+
+    fn next_sentence(&self) -> Option<LayerPath> {
+        Some(LayerPath::with_output("cls", 1))
+    }
+}
+
+#[test]
+fn masked_texts_are_evaluated_over_all_batches() {
+    let reference = reference();
+    let parameter = |name: &str| Param::from_tensor(reference.tensor::<2>(name));
+    let network = Prompter { words: parameter("masked/student"), follows: parameter("masked/follows") };
+    for batch_size in [1, 2] {
+        let evaluation = evaluate(&network, &ExampleSet::new(masked_texts(), 0), batch_size).unwrap();
+        let metrics = [Metric::Accuracy, Metric::NextSentence, Metric::Perplexity, Metric::Loss];
+        let found = metrics.map(|metric| metric.of(&evaluation).unwrap() as f32);
+        reference.assert_values_close("masked/metrics", &found, 2e-6);
+        assert_eq!(Metric::F1.of(&evaluation), None);
+    }
 }
 
 #[test]
