@@ -17,11 +17,32 @@ impl Factor<'_> {
 }
 
 /// Writes `left · right`, of sizes (rows, depth) and (depth, columns), over `output`, whose rows are `stride` apart.
-pub(crate) fn multiply(
-    [rows, depth, columns]: [usize; 3],
+pub(crate) fn multiply(sizes: [usize; 3], left: Factor<'_>, right: Factor<'_>, output: (&mut [f32], usize)) {
+    product(sizes, (left, right), output, Earlier::Replaced);
+}
+
+/// Adds `left · right`, of sizes (rows, depth) and (depth, columns), to `output`, whose rows are `stride` apart.
+pub(crate) fn add_product(
+    sizes: [usize; 3],
     left: Factor<'_>,
     right: Factor<'_>,
+    output: (&mut [f32], usize),
+) {
+    product(sizes, (left, right), output, Earlier::Kept);
+}
+
+/// What becomes of the numbers that an output holds already.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Earlier {
+    Replaced,
+    Kept,
+}
+
+fn product(
+    [rows, depth, columns]: [usize; 3],
+    (left, right): (Factor<'_>, Factor<'_>),
     (output, stride): (&mut [f32], usize),
+    earlier: Earlier,
 ) {
     if rows == 0 || columns == 0 {
         return;
@@ -40,14 +61,14 @@ pub(crate) fn multiply(
             output.as_mut_ptr(),
             1,
             stride.cast_signed(),
-            false,
+            earlier == Earlier::Kept,
             left.elements.as_ptr(),
             left_column,
             left_row,
             right.elements.as_ptr(),
             right_column,
             right_row,
-            0.0_f32,
+            if earlier == Earlier::Kept { 1.0_f32 } else { 0.0 },
             1.0_f32,
             false,
             false,

@@ -24,6 +24,7 @@ mod masked_softmax;
 mod math;
 #[cfg(test)]
 mod parity;
+mod product_sum;
 mod row_gradient;
 mod simd;
 
@@ -38,4 +39,5 @@ pub use layer_norm::{add_layer_norm, layer_norm};
 pub use lazy_table::LazyTable;
 pub use linear::linear;
 pub use masked_softmax::masked_softmax;
+pub use product_sum::ProductSum;
 pub use row_gradient::RowGradient;

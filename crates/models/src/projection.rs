@@ -28,7 +28,7 @@ pub use states::TeacherStates;
 use crate::bert::head::HeadActivation;
 use crate::weights::{Weight, Weights};
 use crate::{Bert, Error, Family, Transformer, TransformerConfig};
-use fit::{Rows, fit_norm, fit_residual, rows};
+use fit::{Line, Rows, fit_norm, fit_residual, rows};
 
 /// Weight of the first token's rows in the last block's fits: only that token reaches the head.
 const FIRST_TOKEN_WEIGHT: f32 = 10.0;
@@ -128,24 +128,21 @@ impl Projection<'_> {
         let masks = self.states.batches().iter().map(|batch| &batch.mask);
         let contexts: Vec<_> =
             hidden.iter().cloned().zip(masks).map(|input| self.student.context(block, input)).collect();
-        self.fit_sublayer((block, "attention.output"), &contexts, &hidden)?;
-        let attended: Vec<_> =
-            contexts.into_iter().zip(hidden).map(|inputs| self.student.attended(block, inputs)).collect();
+        let attended = self.fit_sublayer((block, "attention.output"), &contexts, &hidden)?;
+        drop((contexts, hidden));
         let wide: Vec<_> = attended.iter().cloned().map(|state| self.student.widened(block, state)).collect();
-        self.fit_sublayer((block, "output"), &wide, &attended)?;
-        self.hidden =
-            wide.into_iter().zip(attended).map(|inputs| self.student.narrowed(block, inputs)).collect();
+        self.hidden = self.fit_sublayer((block, "output"), &wide, &attended)?;
         Ok(())
     }
 
     /// Fits the output map and the norm of `module`, whose input is `features` and whose residual is `residual`, so
-    /// that its output comes near the teacher's state there.
+    /// that its output, which is returned, comes near the teacher's state there.
     fn fit_sublayer(
         &mut self,
         (block, module): (usize, &str),
         features: &[Tensor<3>],
         residuals: &[Tensor<3>],
-    ) -> Result<(), Error> {
+    ) -> Result<Vec<Tensor<3>>, Error> {
         let module = format!("bert.encoder.layer.{block}.{module}");
         let target = self.states.counterpart(block, &module);
         let last = block + 1 == self.states.layers().len();
@@ -158,7 +155,7 @@ impl Projection<'_> {
         };
         let rows: Vec<Rows> = features.iter().zip(residuals).enumerate().map(batch).collect();
         let (map, shift) = fit_residual(&rows)?;
-        let (scale, offset) = fit_norm(&rows, (&map, &shift));
+        let (Line { scale, offset }, outputs) = fit_norm(&rows, (&map, &shift));
         let mut weights = Weights::default();
         let width = shift.len();
         weights.0.insert(
@@ -172,7 +169,7 @@ impl Projection<'_> {
         weights.0.insert(format!("{module}.LayerNorm.weight"), vector(scale));
         weights.0.insert(format!("{module}.LayerNorm.bias"), vector(offset));
         self.give(weights);
-        Ok(())
+        Ok(outputs.into_iter().zip(residuals).map(|(rows, like)| rows.reshape(like.dims())).collect())
     }
 
     /// Fits the head on the first tokens of the states that left the last block.

@@ -34,7 +34,7 @@ impl Bert {
     }
 
     /// The attention output of a layer, from its context and its input.
-    pub(crate) fn attended(&self, layer: usize, (context, hidden): (Tensor<3>, Tensor<3>)) -> Tensor<3> {
+    fn attended(&self, layer: usize, (context, hidden): (Tensor<3>, Tensor<3>)) -> Tensor<3> {
         self.bert.encoder.layer[layer].attention.output.forward(context, hidden, Mode::Evaluation)
     }
 
@@ -50,7 +50,7 @@ impl Bert {
     }
 
     /// A layer's output, from the activations of its feed-forward part and its attention output.
-    pub(crate) fn narrowed(&self, layer: usize, (wide, attended): (Tensor<3>, Tensor<3>)) -> Tensor<3> {
+    fn narrowed(&self, layer: usize, (wide, attended): (Tensor<3>, Tensor<3>)) -> Tensor<3> {
         self.bert.encoder.layer[layer].output.forward(wide, attended, Mode::Evaluation)
     }
 

@@ -1,5 +1,6 @@
 //! Ridge regressions of a sublayer's output map and the closed form of its norm.
 
+use autodistillation_kernels::ProductSum;
 use burn::tensor::{Device, Tensor, TensorData};
 use nalgebra::DMatrix;
 
@@ -84,19 +85,15 @@ pub(super) fn fit_residual(rows: &[Rows]) -> Result<(DMatrix<f64>, Vec<f64>), Er
         Some(rows) => (rows.features.dims()[1], rows.target.dims()[1]),
         None => return Err(Error::Projection { reason: "the sample is empty" }),
     };
-    let mut gram = DMatrix::zeros(inputs + 1, inputs + 1);
-    let mut cross = (DMatrix::zeros(inputs + 1, width), DMatrix::zeros(inputs + 1, width));
+    let mut moments = Moments::new(inputs, width);
     let (mut square, mut product) = (0.0, 0.0);
     for row in rows {
-        let features = with_ones(row.features.clone());
-        let weighted = features.clone() * row.weight.clone();
-        add_gram(&mut gram, &features, &weighted);
-        add_gram(&mut cross.0, &weighted, &row.residual);
-        add_gram(&mut cross.1, &weighted, &row.target);
+        moments.add(row);
         let residual = row.residual.clone() * row.weight.clone();
         square += number((residual.clone() * row.residual.clone()).sum());
         product += number((residual * row.target.clone()).sum());
     }
+    let (gram, cross) = moments.joined();
     let both = DMatrix::from_fn(inputs + 1, 2 * width, |row, column| match column.checked_sub(width) {
         Some(column) => cross.1[(row, column)],
         None => cross.0[(row, column)],
@@ -115,21 +112,106 @@ pub(super) fn fit_residual(rows: &[Rows]) -> Result<(DMatrix<f64>, Vec<f64>), Er
     Ok((solution.rows(0, inputs).into_owned(), shift))
 }
 
+/// Weighted sums of products of the features with each other, with the residual and with the target, each of them with a 1
+/// behind the features.
+struct Moments {
+    features: ProductSum,
+    residual: ProductSum,
+    target: ProductSum,
+    /// Of the features, (inputs).
+    sums: Vec<f64>,
+    /// Of the residual and of the target, (width).
+    outputs: [Vec<f64>; 2],
+    count: f64,
+}
+
+impl Moments {
+    fn new(inputs: usize, width: usize) -> Self {
+        Self {
+            features: ProductSum::symmetric(inputs),
+            residual: ProductSum::new(inputs, width),
+            target: ProductSum::new(inputs, width),
+            sums: vec![0.0; inputs],
+            outputs: [vec![0.0; width], vec![0.0; width]],
+            count: 0.0,
+        }
+    }
+
+    fn add(&mut self, row: &Rows) {
+        let weighted = row.features.clone() * row.weight.clone();
+        self.features.add(&row.features, &weighted);
+        self.residual.add(&weighted, &row.residual);
+        self.target.add(&weighted, &row.target);
+        add_sums(&mut self.sums, weighted);
+        let [residual, target] = &mut self.outputs;
+        add_sums(residual, row.residual.clone() * row.weight.clone());
+        add_sums(target, row.target.clone() * row.weight.clone());
+        self.count += number(row.weight.clone().sum());
+    }
+
+    /// The Gram matrix of [features, 1], and its products with residual and target.
+    fn joined(self) -> (DMatrix<f64>, (DMatrix<f64>, DMatrix<f64>)) {
+        let inputs = self.sums.len();
+        let mut gram = DMatrix::zeros(inputs + 1, inputs + 1);
+        let columns = DMatrix::from_vec(inputs, inputs, self.features.columns());
+        gram.view_mut((0, 0), (inputs, inputs)).copy_from(&columns);
+        for (place, sum) in self.sums.iter().enumerate() {
+            gram[(place, inputs)] = *sum;
+            gram[(inputs, place)] = *sum;
+        }
+        gram[(inputs, inputs)] = self.count;
+        let cross = |products: ProductSum, sums: Vec<f64>| {
+            let width = sums.len();
+            let products = DMatrix::from_vec(inputs, width, products.columns());
+            let mut cross = products.insert_row(inputs, 0.0);
+            cross.row_mut(inputs).copy_from_slice(&sums);
+            cross
+        };
+        let [residual, target] = self.outputs;
+        (gram, (cross(self.residual, residual), cross(self.target, target)))
+    }
+}
+
+/// Adds the sum of each column of `rows` to `sums`.
+fn add_sums(sums: &mut [f64], rows: Tensor<2>) {
+    let values: Vec<f32> = rows.sum_dim(0).into_data().try_into_vec().unwrap_or_default();
+    sums.iter_mut().zip(values).for_each(|(sum, value)| *sum += f64::from(value));
+}
+
 fn number(tensor: Tensor<1>) -> f64 {
     f64::from(tensor.into_scalar::<f32>())
 }
 
-/// The norm's scale and shift, dimension by dimension the least-squares line from the normalised sum to the target.
-pub(super) fn fit_norm(rows: &[Rows], (map, shift): (&DMatrix<f64>, &[f64])) -> (Vec<f32>, Vec<f32>) {
+/// The norm's scale and shift, dimension by dimension the least-squares line from the normalised sum to the target; and what
+/// the sublayer puts out with it, (tokens, width) for each batch.
+pub(super) fn fit_norm(rows: &[Rows], (map, shift): (&DMatrix<f64>, &[f64])) -> (Line, Vec<Tensor<2>>) {
     let mut sums = Lines::new(shift.len());
+    let mut outputs = Vec::with_capacity(rows.len());
     for row in rows {
         let device = row.features.device();
         let shift: Vec<f32> = shift.iter().map(|value| *value as f32).collect();
         let shift = Tensor::<2>::from_data(TensorData::new(shift.clone(), [1, shift.len()]), &device);
         let sum = row.residual.clone() + row.features.clone().matmul(tensor(map, &device)) + shift;
-        sums.add(normalised(sum), row.target.clone(), row.weight.clone());
+        let normalised = normalised(sum);
+        sums.add(normalised.clone(), row.target.clone(), row.weight.clone());
+        outputs.push(normalised);
     }
-    sums.solve()
+    let line = sums.solve();
+    let outputs = outputs.into_iter().map(|normalised| {
+        let vector = |values: &[f32]| {
+            let data = TensorData::new(values.to_vec(), [1, values.len()]);
+            Tensor::<2>::from_data(data, &normalised.device())
+        };
+        normalised.clone() * vector(&line.scale) + vector(&line.offset)
+    });
+    let outputs = outputs.collect();
+    (line, outputs)
+}
+
+/// scale · x + offset, dimension by dimension.
+pub(super) struct Line {
+    pub scale: Vec<f32>,
+    pub offset: Vec<f32>,
 }
 
 /// Rows with mean 0 and variance 1.
@@ -163,12 +245,11 @@ impl Lines {
             (&mut self.xx, weighted.clone() * x),
             (&mut self.xy, weighted * y),
         ] {
-            let values: Vec<f32> = column.sum_dim(0).into_data().try_into_vec().unwrap_or_default();
-            sum.iter_mut().zip(values).for_each(|(sum, value)| *sum += f64::from(value));
+            add_sums(sum, column);
         }
     }
 
-    fn solve(&self) -> (Vec<f32>, Vec<f32>) {
+    fn solve(&self) -> Line {
         let count = self.count.max(1.0);
         let line = |i: usize| {
             let variance = self.xx[i] / count - (self.x[i] / count).powi(2);
@@ -176,7 +257,8 @@ impl Lines {
             let scale = covariance / variance.max(1e-9);
             (scale as f32, ((self.y[i] - scale * self.x[i]) / count) as f32)
         };
-        (0..self.x.len()).map(line).unzip()
+        let (scale, offset) = (0..self.x.len()).map(line).unzip();
+        Line { scale, offset }
     }
 }
 
@@ -200,11 +282,13 @@ mod tests {
         let weight = Tensor::<2>::ones([6, 1], &device);
         let rows = [Rows { features, residual, target: target.clone(), weight }];
         let (map, shift) = fit_residual(&rows).unwrap();
-        let (scale, offset) = fit_norm(&rows, (&map, &shift));
+        let (Line { scale, offset }, outputs) = fit_norm(&rows, (&map, &shift));
         let row = |values: Vec<f32>| Tensor::<2>::from_data(TensorData::new(values, [1, 3]), &device);
         let shift = row(shift.iter().map(|value| *value as f32).collect());
         let sum = rows[0].residual.clone() + rows[0].features.clone().matmul(tensor(&map, &device)) + shift;
         let output = normalised(sum) * row(scale) + row(offset);
+        let apart = number((output.clone() - outputs[0].clone()).abs().max());
+        assert!(apart < 1e-5, "what is put out is {apart} away from the sublayer's");
         let error = number((output - target.clone()).powi_scalar(2).mean());
         assert!(error < 0.1 * number(target.powi_scalar(2).mean()), "mean squared error {error}");
     }
