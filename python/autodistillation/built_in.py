@@ -12,7 +12,7 @@ from . import _autodistillation
 from .configuration import AutoDistillationConfig, ConfigText
 from .exceptions import ConfigError, NoCompletedTrialError
 from .study import Architecture, Trial
-from .token_rows import write_rows
+from .token_rows import Purpose, write_rows
 
 Listener = Callable[[dict[str, Any]], object]
 """Hears one event of a run at a time."""
@@ -103,7 +103,11 @@ def _config_text(task: Task, config: Union[Mapping[str, Any], AutoDistillationCo
     data = folder / "data"
     data.mkdir(parents=True, exist_ok=True)
     sets = {"train": task.train_dataset, "validation": task.eval_dataset}
-    longest = max(write_rows(rows, data / f"{part}.jsonl") for part, rows in sets.items())
+    purpose = purpose_of(task.teacher)
+    written = [write_rows(rows, data / f"{part}.jsonl", purpose) for part, rows in sets.items()]
+    columns = {"text": "first", "text_pair": "second"}
+    if all(part.has_labels for part in written):
+        columns["label"] = "label"
     inner = config.to_config() if isinstance(config, AutoDistillationConfig) else dict(config)
     searched = set(inner.get("search", {}).get("search_space", {}))
     whole = {
@@ -115,13 +119,21 @@ def _config_text(task: Task, config: Union[Mapping[str, Any], AutoDistillationCo
         },
         "data": {
             **{part: str(data / f"{part}.jsonl") for part in sets},
-            **{"text": "first", "text_pair": "second", "label": "label"},
-            **{"tokenised": True, "max_length": max(longest, 3)},
+            **columns,
+            **{"tokenised": True, "max_length": max(3, *(part.longest for part in written))},
         },
         "auto_distillation": inner,
         **task.settings,
     }
     return ConfigText.of(whole).text
+
+
+def purpose_of(teacher: Path) -> Purpose:
+    """What the teacher in a folder needs rows for: a language model masks them, anything else needs labels."""
+    config = teacher / "config.json"
+    classes = json.loads(config.read_text(encoding="utf-8")).get("architectures") if config.is_file() else None
+    is_language_model = bool(classes) and str(classes[0]).endswith(("ForPreTraining", "ForMaskedLM"))
+    return Purpose.PRETRAINING if is_language_model and not str(classes[0]).startswith("Electra") else Purpose.LABELS
 
 
 SIZES = {
@@ -142,9 +154,28 @@ SPELLINGS = {"hidden_size": "dim", "num_hidden_layers": "n_layers", "num_attenti
 """DistilBERT's own names of the usual sizes."""
 
 
-def fixed_sizes(config: Any, searched: Sequence[str]) -> dict[str, int]:
-    """The sizes of a Hugging Face config, less those that are searched under either name."""
+SETTINGS = {
+    "mobilebert": (
+        "embedding_size",
+        "trigram_input",
+        "use_bottleneck",
+        "use_bottleneck_attention",
+        "key_query_shared_bottleneck",
+        "normalization_type",
+        "classifier_activation",
+        "hidden_act",
+    ),
+    "electra": ("embedding_size", "hidden_act"),
+    "distilbert": ("activation",),
+}
+"""What else of a family's config decides what a network computes."""
+
+
+def fixed_values(config: Any, searched: Sequence[str]) -> dict[str, Any]:
+    """The sizes and settings of a Hugging Face config, less those that are searched under either name."""
     family = config.model_type
     names = SIZES.get(family, SIZES["bert"])
     taken = set(searched) | ({SPELLINGS.get(name, name) for name in searched} if family == "distilbert" else set())
-    return {name: int(getattr(config, name)) for name in names if name not in taken and hasattr(config, name)}
+    sizes = {name: int(getattr(config, name)) for name in names if name not in taken and hasattr(config, name)}
+    settings = SETTINGS.get(family, ("hidden_act",))
+    return {**sizes, **{name: getattr(config, name) for name in settings if name not in taken and hasattr(config, name)}}

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Callable, Mapping, Optional, Union
 
 from .agent import AutoDistillation, EvalFunc, ModelBuilder, TrainFunc
-from .built_in import Listener, Students, Task, fixed_sizes, search_students
+from .built_in import Listener, Students, Task, fixed_values, search_students
 from .configuration import AutoDistillationConfig
 from .exceptions import DataError
 from .keras_weights import save_as_safetensors
@@ -92,7 +92,7 @@ class TFOptimization:
         return Task(
             teacher=self._teacher_folder(teacher_model, output),
             family=self.model.config.model_type,
-            fixed=fixed_sizes(self.model.config, list(settings.get("search", {}).get("search_space", {}))),
+            fixed=fixed_values(self.model.config, list(settings.get("search", {}).get("search_space", {}))),
             train_dataset=Rows(sets["train_dataset"]),
             eval_dataset=Rows(sets["eval_dataset"]),
             settings={"train": {"optimizer": {"AdamW": optimizer}, "batch_size": batch_size}},

@@ -9,7 +9,7 @@ from typing import Any, Mapping, Optional, Union
 from transformers import Trainer as HuggingFaceTrainer
 
 from .agent import AutoDistillation, EvalFunc, ModelBuilder, TrainFunc
-from .built_in import Listener, Students, Task, fixed_sizes, search_students
+from .built_in import Listener, Students, Task, fixed_values, search_students
 from .configuration import AutoDistillationConfig
 from .study import Architecture
 
@@ -88,7 +88,7 @@ class AutoDistillationMixin:
         return Task(
             teacher=self._teacher_folder(teacher_model, output),
             family=config.model_type,
-            fixed=fixed_sizes(config, self._searched()),
+            fixed=fixed_values(config, self._searched()),
             settings={"train": train},
             **sets,
         )
