@@ -14,7 +14,7 @@ use crate::weights::{
     Checkpoint, Conventions, KerasClass, Slot, Stored, WeightProblem, Weights, fill, is_readable, slots,
     to_hdf5,
 };
-use crate::{Transformer, TransformerConfig};
+use crate::{Head, Transformer, TransformerConfig};
 
 /// A network that was read, with what its user should know.
 #[derive(Clone, Debug)]
@@ -73,7 +73,7 @@ pub(crate) fn load(
     initial: impl Fn(&Slot) -> Vec<f32>,
 ) -> Result<Loaded<Transformer>, Error> {
     let checkpoint = Checkpoint::open(folder)?;
-    let fitted = Fit::of(&slots(&blank), &checkpoint, blank.config().family.conventions());
+    let fitted = Fit::of(&slots(&blank), &checkpoint, &conventions(&blank));
     if !fitted.problems.is_empty() {
         return Err(Error::Weights { folder: folder.to_owned(), problems: Problems(fitted.problems) });
     }
@@ -94,6 +94,10 @@ pub(crate) fn load(
     Ok(Loaded { network, warnings: fitted.warnings })
 }
 
+fn conventions(network: &Transformer) -> Conventions {
+    network.config().family.conventions(network.config().head)
+}
+
 /// Which tensor of a checkpoint fills which parameter.
 #[derive(Default)]
 struct Fit {
@@ -110,8 +114,12 @@ impl Fit {
         let mut ignored = Vec::new();
         for (stored, tensor) in checkpoint.tensors() {
             let name = conventions.parameter(stored);
+            let has = |own: &str| checkpoint.tensors().any(|(stored, _)| stored == own);
+            let name = conventions.stands_for(&name, has).map_or(name, str::to_owned);
             match wanted.get(name.as_str()) {
                 Some(slot) => fit.assign(slot, stored, tensor),
+                // Nothing is lost with a matrix without rows, or with the words' table under its name as a decoder.
+                None if tensor.shape.contains(&0) || conventions.is_decoder(&name) => {}
                 None if conventions.is_ignored(&name) => ignored.push(stored.to_owned()),
                 None => fit
                     .problems
@@ -162,7 +170,8 @@ impl Fit {
 pub fn save(folder: &Path, network: &Transformer, precision: Precision) -> Result<(), Error> {
     std::fs::create_dir_all(folder).map_err(|source| Error::Write { path: folder.to_owned(), source })?;
     let path = folder.join(files::WEIGHTS);
-    files::write(&path, &to_safetensors(&path, &Weights::of(network), precision)?)?;
+    let weights = Weights::of(network).with_empty_rows(network.config());
+    files::write(&path, &to_safetensors(&path, &weights, precision)?)?;
     save_config(folder, network.config(), precision)
 }
 
@@ -171,8 +180,12 @@ pub fn save(folder: &Path, network: &Transformer, precision: Precision) -> Resul
 ///
 /// # Errors
 ///
-/// A folder or file that cannot be written.
+/// Another head than a classifier's of texts, a folder or file that cannot be written.
 pub fn save_tensorflow(folder: &Path, network: &Transformer) -> Result<(), Error> {
+    let head = network.config().head;
+    if head != Head::Classifier {
+        return Err(Error::HeadNotWritten { path: folder.join(files::KERAS_WEIGHTS), head });
+    }
     std::fs::create_dir_all(folder).map_err(|source| Error::Write { path: folder.to_owned(), source })?;
     let path = folder.join(files::KERAS_WEIGHTS);
     let refused = |source| Error::SerializeHdf5 { path: path.clone(), source: Box::new(source) };
