@@ -203,6 +203,18 @@ pub enum Error {
         /// Its weights.
         megabytes: u64,
     },
+    /// A language model that scores words with another table than that of its embeddings.
+    #[error(
+        "the weights in `{}` have a decoder of their own, `{name}`, which differs from the word embeddings: only language \
+         models whose decoder is the table of the words are supported",
+        folder.display()
+    )]
+    UntiedDecoder {
+        /// The network's folder.
+        folder: PathBuf,
+        /// The decoder's name.
+        name: String,
+    },
     /// A format that a network with this head is not written in.
     #[error("`{}`: {head} is written for PyTorch alone: export it with `--format hf`", path.display())]
     HeadNotWritten {

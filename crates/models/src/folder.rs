@@ -73,10 +73,11 @@ pub(crate) fn load(
     initial: impl Fn(&Slot) -> Vec<f32>,
 ) -> Result<Loaded<Transformer>, Error> {
     let checkpoint = Checkpoint::open(folder)?;
-    let fitted = Fit::of(&slots(&blank), &checkpoint, &conventions(&blank));
+    let fitted = Fit::of(&slots(&blank), &checkpoint, &conventions(&blank, own_head(folder, blank.config())));
     if !fitted.problems.is_empty() {
         return Err(Error::Weights { folder: folder.to_owned(), problems: Problems(fitted.problems) });
     }
+    check_decoder(folder, &checkpoint, &fitted)?;
     let mut broken = Vec::new();
     let network = fill(blank, |slot| match fitted.stored.get(&slot.name) {
         Some(stored) => {
@@ -94,8 +95,25 @@ pub(crate) fn load(
     Ok(Loaded { network, warnings: fitted.warnings })
 }
 
-fn conventions(network: &Transformer) -> Conventions {
-    network.config().family.conventions(network.config().head)
+/// How the checkpoint of a network that ended in `stored` names the parameters of this one.
+fn conventions(network: &Transformer, stored: Head) -> Conventions {
+    network.config().family.conventions(network.config().head).in_checkpoint_of(stored)
+}
+
+/// The head of the network that a folder holds; that of `config` where the folder does not say.
+fn own_head(folder: &Path, config: &TransformerConfig) -> Head {
+    TransformerConfig::from_folder(folder).map_or(config.head, |own| own.head)
+}
+
+/// Refuses a language model whose decoder is not the table of its words, though its config says so.
+fn check_decoder(folder: &Path, checkpoint: &Checkpoint, fitted: &Fit) -> Result<(), Error> {
+    let table = fitted.stored.iter().find(|(name, _)| name.ends_with("embeddings.word_embeddings.weight"));
+    if let (Some(decoder), Some((_, table))) = (&fitted.decoder, table)
+        && checkpoint.read(decoder) != checkpoint.read(table)
+    {
+        return Err(Error::UntiedDecoder { folder: folder.to_owned(), name: decoder.clone() });
+    }
+    Ok(())
 }
 
 /// Which tensor of a checkpoint fills which parameter.
@@ -105,6 +123,8 @@ struct Fit {
     stored: BTreeMap<String, String>,
     problems: Vec<WeightProblem>,
     warnings: Vec<LoadWarning>,
+    /// A decoder that has to be the table of the words.
+    decoder: Option<String>,
 }
 
 impl Fit {
@@ -117,9 +137,14 @@ impl Fit {
             let has = |own: &str| checkpoint.tensors().any(|(stored, _)| stored == own);
             let name = conventions.stands_for(&name, has).map_or(name, str::to_owned);
             match wanted.get(name.as_str()) {
+                Some(_) if conventions.is_of_another_task(&name) => ignored.push(stored.to_owned()),
                 Some(slot) => fit.assign(slot, stored, tensor),
-                // Nothing is lost with a matrix without rows, or with the words' table under its name as a decoder.
-                None if tensor.shape.contains(&0) || conventions.is_decoder(&name) => {}
+                // Nothing is lost with a matrix without rows, or with the bias under its other name.
+                None if tensor.shape.contains(&0) => {}
+                None if conventions.is_decoder(&name) => {
+                    fit.decoder =
+                        fit.decoder.or_else(|| name.ends_with(".weight").then(|| stored.to_owned()));
+                }
                 None if conventions.is_ignored(&name) => ignored.push(stored.to_owned()),
                 None => fit
                     .problems

@@ -12,6 +12,7 @@ use crate::{Family, Head, TransformerConfig};
 
 /// A network's head. What a pooler makes of the first token belongs to the body.
 #[derive(Module, Debug)]
+#[expect(clippy::large_enum_variant, reason = "a network has one")]
 pub enum NetworkHead {
     /// From the pooled vector to one logit per label.
     Classifier(Linear),

@@ -158,6 +158,14 @@ fn a_head_is_replaced_when_a_network_is_made_for_another_task() {
     let loaded = Transformer::load_as(&folder, texts, 1, &Device::flex()).unwrap();
     let said: Vec<String> = loaded.warnings.iter().map(ToString::to_string).collect();
     assert!(said[0].contains("classifier.bias") && !said[0].contains("pooler"), "{said:?}");
+    let same_names = test_reference::fixture("bert_tokens");
+    let config = TransformerConfig::from_folder(&same_names).unwrap();
+    let texts = config.clone().with_labels(config.labels.clone(), crate::ProblemType::Regression);
+    let loaded = Transformer::load_as(&same_names, texts.unwrap(), 1, &Device::flex()).unwrap();
+    assert!(
+        loaded.warnings[0].to_string().contains("classifier.weight"),
+        "a classifier of tokens is none of texts"
+    );
     let classifier = test_reference::fixture("mobilebert");
     let config = TransformerConfig::from_folder(&classifier).unwrap().with_pretraining_head().unwrap();
     let loaded = Transformer::load_as(&classifier, config, 1, &Device::flex()).unwrap();
@@ -184,6 +192,24 @@ fn an_old_checkpoint_that_names_only_the_decoders_bias_is_read() {
     let loaded = Transformer::load(folder.path(), &Device::flex()).unwrap();
     assert_eq!(Weights::of(&loaded.network), Weights::of(&reference_network("bert_masked")));
     assert_eq!(loaded.warnings, [], "the decoder is the table of the words");
+    let written = std::fs::read(folder.path().join("model.safetensors")).unwrap();
+    let tensors = safetensors::SafeTensors::deserialize(&written).unwrap();
+    let mut bytes: Vec<(String, Vec<usize>, Vec<u8>)> = tensors
+        .iter()
+        .map(|(name, view)| (name.to_owned(), view.shape().to_vec(), view.data().to_vec()))
+        .collect();
+    bytes.iter_mut().filter(|it| it.0 == "cls.predictions.decoder.weight").for_each(|it| it.2[3] ^= 1);
+    let views = bytes.iter().map(|(name, shape, bytes)| {
+        let view = safetensors::tensor::TensorView::new(safetensors::Dtype::F32, shape.clone(), bytes);
+        (name.clone(), view.unwrap())
+    });
+    let written = safetensors::serialize(views.collect::<Vec<_>>(), None).unwrap();
+    std::fs::write(folder.path().join("model.safetensors"), written).unwrap();
+    let error = Transformer::load(folder.path(), &Device::flex()).unwrap_err().to_string();
+    assert!(
+        error.contains("`cls.predictions.decoder.weight`, which differs from the word embeddings"),
+        "{error}"
+    );
 }
 
 #[test]

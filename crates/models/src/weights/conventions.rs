@@ -67,6 +67,8 @@ const MOBILEBERT: Names = Names {
 pub(crate) struct Conventions {
     names: &'static Names,
     head: Head,
+    /// The head of the network that was saved.
+    stored: Head,
 }
 
 impl Family {
@@ -79,11 +81,21 @@ impl Family {
             Self::Electra => &ELECTRA,
             Self::MobileBert => &MOBILEBERT,
         };
-        Conventions { names, head }
+        Conventions { names, head, stored: head }
     }
 }
 
 impl Conventions {
+    /// The same in the checkpoint of a network that ended in `stored`.
+    pub(crate) fn in_checkpoint_of(self, stored: Head) -> Self {
+        Self { stored, ..self }
+    }
+
+    /// Whether a tensor only has the name of this head's classifier: one of texts says nothing about tokens.
+    pub(crate) fn is_of_another_task(&self, parameter: &str) -> bool {
+        self.stored != self.head && is_inside(parameter, "classifier")
+    }
+
     /// The parameter that a tensor of a checkpoint stands for.
     pub(crate) fn parameter(&self, stored: &str) -> String {
         let spelled = match stored.rsplit_once('.') {
