@@ -13,7 +13,9 @@ use crate::Error;
 use crate::config::Subject;
 use crate::data::{
     self, Encode, Label, LabelEncoding, LabelNames, Record, SeenClasses, Table, TextColumns, Tokens,
-    content_hash, demo, token_ids,
+    content_hash,
+    corpus::{self, NextSentence, Packing},
+    demo, token_ids,
 };
 use crate::further_teachers::{First, FurtherTeacher, further_teachers, weights_hash};
 use crate::plan::{DataPlan, DataSource, Plan, TeacherPlan, TextForm};
@@ -71,16 +73,16 @@ impl Tables {
                     training: set.train,
                     validation: set.validation,
                     test: set.test,
-                    classes: Some(set.classes),
+                    classes: set.classes,
                     hashes,
                     form: plan.form,
                 })
             }
             DataSource::Files { train, validation, test, text, text_pair, label, label_separator } => {
                 let columns = TextColumns {
-                    text: text.clone(),
+                    text: text.clone().unwrap_or_default(), // Files without columns do not look at it.
                     text_pair: text_pair.clone(),
-                    label: Some(label.clone()),
+                    label: label.clone(),
                     label_separator: label_separator.clone(),
                 };
                 Self::read_files(
@@ -151,18 +153,22 @@ impl Tables {
         Ok(DataTask::Texts(classes, problem))
     }
 
-    /// Tokenises every part.
+    /// Tokenises every part. Texts for pretraining are packed and masked, each part with a seed of its own that is the same
+    /// in every study, so that students of different studies are compared on the same masks.
     ///
     /// # Errors
     ///
     /// The first text that cannot be tokenised, label that the classes lack or class that is evaluated without being
-    /// taught, with its file and line.
+    /// taught, with its file and line; for pretraining those of [`corpus::examples`].
     pub fn tokenise(
         &self,
         tokenizer: &Tokenizer,
         labels: &LabelEncoding,
         max_length: usize,
     ) -> Result<Sets, Error> {
+        if let LabelEncoding::MaskedText { next_sentence } = labels {
+            return self.packed(tokenizer, *next_sentence, max_length);
+        }
         let encode = |text: &str, pair: Option<&str>| -> Result<Tokens, Error> {
             if self.form == TextForm::TokenIds {
                 return Ok(token_ids((text, pair), tokenizer.vocabulary_size())?);
@@ -187,6 +193,23 @@ impl Tables {
         let validation = evaluated(&self.validation)?;
         let test = self.test.as_ref().map(evaluated).transpose()?;
         Ok(Sets { validation, test, training, classes: labels.names().to_vec() })
+    }
+
+    /// Every part as masked texts.
+    fn packed(
+        &self,
+        tokenizer: &Tokenizer,
+        next_sentence: NextSentence,
+        max_length: usize,
+    ) -> Result<Sets, Error> {
+        if self.form == TextForm::TokenIds {
+            return Err(data::Error::TokenIdsForText { path: self.training.path.clone() }.into());
+        }
+        let part = |table: &Table, seed: u64| {
+            corpus::examples(table, tokenizer, &Packing { next_sentence, max_length, seed })
+        };
+        let test = self.test.as_ref().map(|table| part(table, 2)).transpose()?;
+        Ok(Sets { training: part(&self.training, 0)?, validation: part(&self.validation, 1)?, test })
     }
 }
 

@@ -188,12 +188,14 @@ pub enum DataSource {
         validation: PathBuf,
         /// A file that is reported and never used to choose.
         test: Option<PathBuf>,
-        /// The column of the text.
-        text: String,
+        /// The column of the text; absent where all files are plain text.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        text: Option<String>,
         /// The column of the second text.
         text_pair: Option<String>,
-        /// The column of the label.
-        label: String,
+        /// The column of the label; absent for texts without labels.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        label: Option<String>,
         /// What separates the labels in a cell of text that holds several.
         #[serde(skip_serializing_if = "Option::is_none")]
         label_separator: Option<String>,

@@ -44,6 +44,6 @@ pub use onnx::OnnxNetwork;
 pub use onnx::{ONNX_FILE, save_onnx};
 pub use projection::{Refits, TeacherStates, Trained, can_project, project};
 pub use student::student_config;
-pub use tokenizer::{Encoded, EncodedWords, Tokenizer};
+pub use tokenizer::{Encoded, EncodedWords, Frame, Pieces, Tokenizer};
 pub use transformer::Transformer;
 pub use weights::{CheckpointProblem, Weight, Weights, weights_file};

@@ -2,6 +2,7 @@
 
 mod byte_level;
 mod inputs;
+mod pieces;
 mod settings;
 mod wordpiece;
 mod words;
@@ -12,11 +13,12 @@ use std::path::{Path, PathBuf};
 use rayon::iter::{IntoParallelRefIterator, ParallelIterator};
 use tokenizers::normalizers::NormalizerWrapper;
 use tokenizers::utils::truncation::truncate_encodings;
-use tokenizers::{Encoding, ModelWrapper, PostProcessor, TruncationParams, TruncationStrategy};
+use tokenizers::{Encoding, Model, ModelWrapper, PostProcessor, TruncationParams, TruncationStrategy};
 
 use crate::{Error, TransformerConfig, files};
 use settings::Settings;
 
+pub use pieces::{Frame, Pieces};
 pub use words::EncodedWords;
 
 /// Characters of a text that an error shows.
@@ -28,6 +30,7 @@ pub struct Tokenizer {
     inner: tokenizers::Tokenizer,
     settings: Settings,
     padding_id: u32,
+    mask_id: Option<u32>,
     /// Where it came from.
     folder: PathBuf,
 }
@@ -77,7 +80,11 @@ impl Tokenizer {
             path: folder.to_owned(),
             token: settings.pad_token.clone(),
         })?;
-        Ok(Self { inner, settings, padding_id, folder: folder.to_owned() })
+        // Missing special tokens were appended to a bare vocabulary, where no embedding was trained for them.
+        let mask = settings.mask_token.as_str();
+        let mask_id =
+            if whole.exists() { inner.token_to_id(mask) } else { inner.get_model().token_to_id(mask) };
+        Ok(Self { inner, settings, padding_id, mask_id, folder: folder.to_owned() })
     }
 
     /// Tokenises a text, or two, to at most `max_length` tokens: the longer text is cut first.

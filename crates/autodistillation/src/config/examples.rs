@@ -4,8 +4,11 @@ use std::path::Path;
 
 use super::cursor::Cursor;
 use super::files::existing_file;
+use super::node::Value;
 use super::places::Subject;
+use super::problem::Problem;
 use super::table::Table;
+use crate::data::Format;
 use crate::plan::{DataPlan, DataSource, TextForm};
 
 const LONGEST_EXAMPLE: usize = 128;
@@ -31,23 +34,63 @@ pub(super) fn data(cursor: &Cursor<'_>, base: &Path) -> Option<DataPlan> {
 
 fn files(table: &mut Table<'_>, base: &Path) -> Option<DataSource> {
     let file = |cursor: Cursor<'_>| existing_file(&cursor, base);
-    let column = |cursor: Cursor<'_>| cursor.text().map(str::to_owned);
-    let train = table.need("train", "the training file (tsv, csv, jsonl or parquet)").and_then(file);
-    let validation = table.need("validation", "the file that chooses between students").and_then(file);
-    let test = table.take("test").map(file);
-    let text = table.need("text", "the name of the text's column").and_then(column);
-    let text_pair = table.take("text_pair").map(column);
-    let label = table.need("label", "the name of the label's column").and_then(column);
-    let label_separator = table.take("label_separator").map(column);
+    let train = table.need("train", "the training file (tsv, csv, jsonl, parquet or txt)");
+    let validation = table.need("validation", "the file that chooses between students");
+    let test = table.take("test");
+    let columns = match [&train, &validation, &test].into_iter().flatten().all(is_plain_text) {
+        true if train.is_some() => no_columns(table),
+        _ => columns(table),
+    };
+    let (train, validation, test) = (train.and_then(file), validation.and_then(file), test.map(file));
+    let Columns { text, text_pair, label, label_separator } = columns?;
     Some(DataSource::Files {
         train: train?,
         validation: validation?,
         test: given_or_none(test)?,
-        text: text?,
+        text,
+        text_pair,
+        label,
+        label_separator,
+    })
+}
+
+/// The names of the columns that are read.
+#[derive(Default)]
+struct Columns {
+    text: Option<String>,
+    text_pair: Option<String>,
+    label: Option<String>,
+    label_separator: Option<String>,
+}
+
+fn columns(table: &mut Table<'_>) -> Option<Columns> {
+    let column = |cursor: Cursor<'_>| cursor.text().map(str::to_owned);
+    let text = table.need("text", "the name of the text's column").map(column);
+    let text_pair = table.take("text_pair").map(column);
+    let label = table.take("label").map(column);
+    let label_separator = table.take("label_separator").map(column);
+    Some(Columns {
+        text: Some(text??),
         text_pair: given_or_none(text_pair)?,
-        label: label?,
+        label: given_or_none(label)?,
         label_separator: given_or_none(label_separator)?,
     })
+}
+
+/// Files of plain text have no columns; whatever names one is refused.
+fn no_columns(table: &mut Table<'_>) -> Option<Columns> {
+    let given = ["text", "text_pair", "label", "label_separator"].map(|key| table.take(key));
+    let mut refused = given.into_iter().flatten().peekable();
+    let columns = refused.peek().is_none().then(Columns::default);
+    refused.for_each(|cursor| cursor.problem(Problem::ColumnOfPlainText));
+    columns
+}
+
+fn is_plain_text(path: &Cursor<'_>) -> bool {
+    match &path.node.value {
+        Value::Text(path) => matches!(Format::of(Path::new(path)), Ok(Format::Text)),
+        _ => false,
+    }
 }
 
 fn demo_set(cursor: &Cursor<'_>) -> Option<DataSource> {

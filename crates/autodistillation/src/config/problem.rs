@@ -80,6 +80,11 @@ pub enum Problem {
         /// The path of the other.
         other: String,
     },
+    /// A column of files that have none.
+    #[error(
+        "the files are plain text (.txt), which has no columns: leave this out, or give tsv, csv, jsonl or parquet files"
+    )]
+    ColumnOfPlainText,
     /// A value of another kind.
     #[error("expected {expected}, found {found}")]
     WrongType {

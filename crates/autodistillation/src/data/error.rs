@@ -22,7 +22,7 @@ pub enum Error {
     },
     /// The file extension names no format.
     #[error(
-        "{path}: the file has {found}, which tells no format; expected one of .tsv, .csv, .jsonl, .parquet, .conll: convert or rename it"
+        "{path}: the file has {found}, which tells no format; expected one of .tsv, .csv, .jsonl, .parquet, .conll, .txt: convert or rename it"
     )]
     UnknownExtension {
         /// The path as given.
@@ -39,6 +39,88 @@ pub enum Error {
     /// The file has a header or a schema, and nothing below it.
     #[error("{path}: no rows below the header; expected at least one example")]
     NoRows {
+        /// The path as given.
+        path: PathBuf,
+    },
+    /// A text file without a word.
+    #[error("{path}: no text; expected one paragraph a line, and a blank line after each document")]
+    NoText {
+        /// The path as given.
+        path: PathBuf,
+    },
+    /// A text file from which something else than its text is wanted.
+    #[error(
+        "{path}: no column `{column}`: a .txt file has no columns, only text; for labels or pairs use tsv, csv, jsonl or parquet"
+    )]
+    PlainTextColumn {
+        /// The path as given.
+        path: PathBuf,
+        /// The column asked for.
+        column: String,
+    },
+    /// A byte that no text has.
+    #[error(
+        "{path}:{line}: a NUL byte, so this is no plain text in UTF-8; convert the file, for instance with `iconv -f utf-16 -t utf-8`"
+    )]
+    NulByte {
+        /// The path as given.
+        path: PathBuf,
+        /// The line to blame.
+        line: u64,
+    },
+    /// A line that is no paragraph.
+    #[error(
+        "{path}:{line}: a line of {found} bytes where {longest} are the most; write one paragraph a line"
+    )]
+    LongLine {
+        /// The path as given.
+        path: PathBuf,
+        /// The line to blame.
+        line: u64,
+        /// Bytes of the line.
+        found: usize,
+        /// The most that are read.
+        longest: usize,
+    },
+    /// A task that learns from labels, and data that was read without them.
+    #[error(
+        "{path}: `data.label` is missing, and {task} needs it: name the column of the labels, or take a teacher with a masked-language-model head, which learns from text alone"
+    )]
+    NoLabel {
+        /// The path as given.
+        path: PathBuf,
+        /// What the teacher does.
+        task: &'static str,
+    },
+    /// Documents of which no example can be made.
+    #[error(
+        "{path}: too little text for one example; single texts take a few words, and pairs for the next sentence two sentences or two documents: add text"
+    )]
+    TooLittleText {
+        /// The path as given.
+        path: PathBuf,
+    },
+    /// A length that leaves no token to the texts.
+    #[error("data.max_length is {max_length}; texts with their special tokens need {least} at least")]
+    NoRoom {
+        /// The longest example asked for.
+        max_length: usize,
+        /// The shortest length that works.
+        least: usize,
+    },
+    /// A vocabulary without a word that could be hidden.
+    #[error(
+        "all {vocabulary} tokens of the vocabulary are special, so no word can be masked; take the tokenizer that the teacher was trained with"
+    )]
+    OnlySpecialTokens {
+        /// Tokens of the vocabulary.
+        vocabulary: u32,
+    },
+    /// Token ids where text is needed.
+    #[error(
+        "{path}: pretraining masks text, and with `tokenised: true` there are only token ids; give the text"
+    )]
+    TokenIdsForText {
         /// The path as given.
         path: PathBuf,
     },

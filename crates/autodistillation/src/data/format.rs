@@ -5,7 +5,7 @@ use std::io::Read;
 use std::path::Path;
 
 use super::record::unreadable;
-use super::{Error, Record, TextColumns, conll, delimited, json_lines, parquet_rows};
+use super::{Error, Record, TextColumns, conll, delimited, json_lines, parquet_rows, plain_text};
 
 /// A format that can be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,6 +20,8 @@ pub enum Format {
     Parquet,
     /// One word a line with its columns, a blank line after each sentence: classes of words.
     Conll,
+    /// One paragraph a line, a blank line after each document; no labels.
+    Text,
 }
 
 impl Format {
@@ -35,6 +37,7 @@ impl Format {
             Some("jsonl" | "ndjson") => Ok(Format::JsonLines),
             Some("parquet") => Ok(Format::Parquet),
             Some("conll" | "bio" | "iob" | "iob2") => Ok(Format::Conll),
+            Some("txt") => Ok(Format::Text),
             other => Err(Error::UnknownExtension {
                 path: path.to_owned(),
                 found: other
@@ -55,6 +58,7 @@ impl Format {
             Format::JsonLines => json_lines::read(path, &bytes(path, file)?, columns),
             Format::Parquet => parquet_rows::read(path, file, columns),
             Format::Conll => conll::read(path, &bytes(path, file)?, columns),
+            Format::Text => plain_text::read(path, &bytes(path, file)?, columns),
         }
     }
 }
@@ -79,5 +83,6 @@ mod tests {
         assert_eq!(Format::of(Path::new("a/TRAIN.TSV")).unwrap(), Format::Tsv);
         assert_eq!(Format::of(Path::new("b.ndjson")).unwrap(), Format::JsonLines);
         assert_eq!(Format::of(Path::new("c.x.parquet")).unwrap(), Format::Parquet);
+        assert_eq!(Format::of(Path::new("d.Txt")).unwrap(), Format::Text);
     }
 }

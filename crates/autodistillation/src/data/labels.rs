@@ -2,8 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use autodistillation_distillation::{ExampleSet, Target};
+use autodistillation_distillation::{ExampleSet, MaskedText, Target};
 
+use super::corpus::NextSentence;
 use super::{Error, Label, Record, Table};
 
 /// The classes of a task, in the order of their ids (Hugging Face's `id2label`).
@@ -128,6 +129,11 @@ pub enum LabelEncoding {
     Words(LabelNames),
     /// Real values, for a regression.
     Values,
+    /// The words under masks, from texts without labels.
+    MaskedText {
+        /// Whether texts come in pairs.
+        next_sentence: NextSentence,
+    },
     /// Nothing: labels are not looked at.
     Ignored,
 }
@@ -146,19 +152,20 @@ impl LabelEncoding {
         let (path, line) = (table.path.clone(), record.line);
         match self {
             LabelEncoding::Ignored | LabelEncoding::Words(_) => Ok(Target::Absent), // Words need their tokens.
-            LabelEncoding::Classes(names) => match present(table, record)? {
+            LabelEncoding::MaskedText { .. } => Ok(Target::Masked(MaskedText::default())),
+            LabelEncoding::Classes(names) => match present((table, record), CLASSIFICATION)? {
                 Label::Several(labels) => Err(Error::SeveralLabels { path, line, count: labels.len() }),
                 label => names.known((table, record), label).map(Target::Class),
             },
             LabelEncoding::Several(names) => {
                 let mut applies = vec![false; names.len()];
-                for label in singles(present(table, record)?) {
+                for label in singles(present((table, record), "multi-label classification")?) {
                     applies[names.known((table, record), label)? as usize] = true;
                 }
                 Ok(Target::Labels(applies))
             }
             LabelEncoding::Values => {
-                let label = present(table, record)?;
+                let label = present((table, record), "a regression")?;
                 let value = as_number(label).map(|value| value as f32).filter(|value| value.is_finite());
                 value.map(Target::Value).ok_or_else(|| Error::NotANumber {
                     path,
@@ -216,7 +223,7 @@ fn classes(target: &Target) -> Vec<u32> {
 fn all_labels(table: &Table) -> Result<Vec<(&Record, &Label)>, Error> {
     let mut labels = Vec::with_capacity(table.records.len());
     for record in &table.records {
-        labels.extend(singles(present(table, record)?).iter().map(|label| (record, label)));
+        labels.extend(singles(present((table, record), CLASSIFICATION)?).iter().map(|label| (record, label)));
     }
     Ok(labels)
 }
@@ -229,11 +236,16 @@ pub(super) fn singles(label: &Label) -> &[Label] {
     }
 }
 
-pub(super) fn present<'a>(table: &Table, record: &'a Record) -> Result<&'a Label, Error> {
-    let absent =
-        || Error::EmptyCell { path: table.path.clone(), line: record.line, column: "label".to_owned() };
-    record.label.as_ref().ok_or_else(absent)
+/// The label of a record. Readers that were asked for labels refuse rows without one, so that none means that nobody
+/// asked, while `task` needs them.
+pub(super) fn present<'a>(
+    (table, record): (&Table, &'a Record),
+    task: &'static str,
+) -> Result<&'a Label, Error> {
+    record.label.as_ref().ok_or_else(|| Error::NoLabel { path: table.path.clone(), task })
 }
+
+const CLASSIFICATION: &str = "classification";
 
 /// The number that a label is or spells; words such as `inf` spell none.
 fn as_number(label: &Label) -> Option<f64> {
@@ -399,6 +411,32 @@ mod tests {
         assert!(error.starts_with("train.tsv:2: label `envy` is neither an id nor a name"), "{error}");
         let error = targets(&LabelEncoding::Classes(learnt), &labels).unwrap_err();
         assert!(error.starts_with("train.tsv:2: 2 labels where the task wants one"), "{error}");
+    }
+
+    #[test]
+    fn without_labels_the_task_and_the_way_out_are_named() {
+        let mut table = table(&[text("a")]);
+        table.records[0].label = None;
+        let names = names(&["a", "b"]);
+        let expected = |task: &str| {
+            format!(
+                "train.tsv: `data.label` is missing, and {task} needs it: name the column of the labels, or "
+            )
+        };
+        let cases = [
+            (LabelEncoding::Classes(names.clone()), "classification"),
+            (LabelEncoding::Several(names), "multi-label classification"),
+            (LabelEncoding::Values, "a regression"),
+        ];
+        for (encoding, task) in cases {
+            let error = encoding.target(&table, &table.records[0]).unwrap_err().to_string();
+            assert!(error.starts_with(&expected(task)), "{error}");
+        }
+        let error = LabelNames::learn(&table).unwrap_err().to_string();
+        assert!(error.starts_with(&expected("classification")), "{error}");
+        let masked = LabelEncoding::MaskedText { next_sentence: NextSentence::Asked };
+        let target = masked.target(&table, &table.records[0]).unwrap();
+        assert_eq!(target, Target::Masked(MaskedText::default()));
     }
 
     #[test]

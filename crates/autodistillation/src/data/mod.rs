@@ -1,8 +1,9 @@
-//! Reading data files: columns by name, labels as classes or values, tokenised examples.
+//! Reading data files: columns by name, labels as classes or values, tokenised examples, plain text for pretraining.
 
 mod columns;
 mod conll;
 mod content_hash;
+pub mod corpus;
 mod delimited;
 pub mod demo;
 mod error;
@@ -10,6 +11,7 @@ mod format;
 mod json_lines;
 mod labels;
 mod parquet_rows;
+mod plain_text;
 mod record;
 mod token_ids;
 mod tokenise;

@@ -1,4 +1,4 @@
-//! One labelled text, the table it stands in, and the columns it comes from.
+//! One text, its label where it has one, the table it stands in, and the columns it comes from.
 
 use std::fmt;
 use std::fs::File;
@@ -67,7 +67,7 @@ impl fmt::Display for Label {
 /// One row.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Record {
-    /// The text.
+    /// The text; the paragraphs of a document stand on a line each.
     pub text: String,
     /// The second text, for a task on pairs.
     pub pair: Option<String>,
@@ -87,7 +87,7 @@ pub struct Table {
 }
 
 impl Table {
-    /// Reads a TSV, CSV, JSONL or Parquet file, the format known by its extension.
+    /// Reads a TSV, CSV, JSONL, Parquet, CoNLL or text file, the format known by its extension.
     ///
     /// # Errors
     /// A missing, unreadable or empty file, an unknown extension, a column that is not there, and the
@@ -96,7 +96,7 @@ impl Table {
         let format = Format::of(path)?;
         let file = File::open(path).map_err(|source| unreadable(path, source))?;
         let metadata = file.metadata().map_err(|source| unreadable(path, source))?;
-        if metadata.is_file() && metadata.len() == 0 {
+        if metadata.is_file() && metadata.len() == 0 && format != Format::Text {
             return Err(Error::Empty { path: path.to_owned() });
         }
         let records = format.records(path, file, columns)?;
@@ -142,13 +142,18 @@ mod tests {
         assert!(message("a.tsv", b"text\tlabel\n").contains("no rows below the header"));
         assert!(message("a.csv", b"text,label\n").contains("no rows below the header"));
         assert!(message("a.jsonl", b"\n\n").contains("no rows"));
+        let path = tempfile::tempdir().unwrap().path().join("a.txt");
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(&path, b"").unwrap();
+        let error = Table::read(&path, &TextColumns::plain("text", None)).unwrap_err();
+        assert!(matches!(error, Error::NoText { .. }), "{error}");
     }
 
     #[test]
     fn extensions_other_than_the_four_are_refused() {
         assert!(
-            message("a.txt", b"x")
-                .contains("has the extension `.txt`, which tells no format; expected one of .tsv, ")
+            message("a.doc", b"x")
+                .contains("has the extension `.doc`, which tells no format; expected one of .tsv, ")
         );
         assert!(message("train", b"x").contains("has no extension, which tells no format"));
     }

@@ -19,7 +19,7 @@ impl<'a> WordTags<'a> {
     /// No tag, an unknown one, or another number of them than of words.
     pub fn of((table, record): (&Table, &'a Record), names: &LabelNames) -> Result<Self, Error> {
         let words: Vec<&str> = record.text.split_whitespace().collect();
-        let tags = singles(present(table, record)?);
+        let tags = singles(present((table, record), "classification of words")?);
         if tags.len() != words.len() {
             return Err(Error::TagCount {
                 path: table.path.clone(),
