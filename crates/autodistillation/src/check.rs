@@ -10,7 +10,7 @@ use std::sync::atomic::AtomicBool;
 
 use autodistillation_distillation::metrics::Metric;
 use autodistillation_distillation::{Network, Stage};
-use autodistillation_models::{ProblemType, Transformer, cost};
+use autodistillation_models::{Transformer, cost};
 use autodistillation_search::{Architecture, FeasibleSpace};
 use burn::tensor::Device;
 use serde::Serialize;
@@ -20,6 +20,7 @@ use crate::event::RunListener;
 use crate::experiment::{BuiltInExperiment, Experiment, Start};
 use crate::materials::Materials;
 use crate::plan::{Plan, TeacherPlan};
+use crate::task::Task;
 use crate::teacher_cache::{CacheSettings, Demand};
 
 pub use objective::objective;
@@ -238,8 +239,8 @@ pub fn first_student(experiment: &BuiltInExperiment) -> Result<(), Error> {
 /// A correlation of classes, or an accuracy of real values, is asked for too late once students are trained.
 fn check_metrics(experiment: &BuiltInExperiment) -> Result<(), Error> {
     let Some(search) = &experiment.plan().search else { return Ok(()) };
-    let task = crate::materials::task(experiment.materials().teacher.config());
-    let (name, qualities) = qualities(task);
+    let task = Task::of(experiment.materials().teacher.config());
+    let qualities = task.qualities();
     let is_quality = |metric: &str| Metric::ALL.iter().any(|known| known.name() == metric);
     let foreign = |goal: &&autodistillation_search::Goal| {
         is_quality(&goal.metric) && !qualities.contains(&goal.metric.as_str())
@@ -247,21 +248,10 @@ fn check_metrics(experiment: &BuiltInExperiment) -> Result<(), Error> {
     search.goals.iter().find(foreign).map_or(Ok(()), |goal| {
         Err(Error::MetricOfAnotherTask {
             metric: goal.metric.clone(),
-            task: name,
+            task: task.name(),
             available: format!("{}, latency, parameters, flops, size_mb", qualities.join(", ")),
         })
     })
-}
-
-/// What a task is called, and the metrics of quality that it has.
-fn qualities(task: ProblemType) -> (&'static str, &'static [&'static str]) {
-    match task {
-        ProblemType::Regression => ("regression", &["pearson", "spearman", "loss"]),
-        ProblemType::SingleLabelClassification => ("classification", &["accuracy", "f1", "matthews", "loss"]),
-        ProblemType::MultiLabelClassification => {
-            ("multi-label classification", &["accuracy", "f1", "micro_f1", "loss"])
-        }
-    }
 }
 
 /// The dotted paths, output indices and shapes of every tappable layer of the network in `folder`.

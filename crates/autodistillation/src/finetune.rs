@@ -17,12 +17,12 @@ use burn::tensor::Device;
 
 use crate::Error;
 use crate::config::Subject;
-use crate::data::LabelEncoding;
 use crate::event::{RunEvent, RunListener};
 use crate::materials::{Sets, Tables, labels};
 use crate::measurement;
 use crate::plan::{Plan, TrainingPlan};
 use crate::store::{LOCK_FILE, RunLock};
+use crate::task::{DataTask, Task};
 
 /// How long and how fast to train.
 #[derive(Clone, Copy, Debug)]
@@ -145,7 +145,12 @@ pub fn finetune(
     let config = task_config(config, &tables)?;
     tokenizer.check_fits(&config)?;
     require_positions(plan, &config)?;
-    let loaded = Transformer::load(&options.encoder, &Device::flex())?;
+    let own = TransformerConfig::from_folder(&options.encoder)?;
+    let loaded = match own.head == config.head {
+        true => Transformer::load(&options.encoder, &Device::flex())?,
+        // A head for another task is left out; what both tasks share, such as a pooler, is read.
+        false => Transformer::load_as(&options.encoder, config.clone(), plan.seed, &Device::flex())?,
+    };
     if config.problem_type == Some(ProblemType::Regression) {
         listener.hear(&RunEvent::Note("labels are taken as values to be predicted: a regression".to_owned()));
     }
@@ -183,13 +188,15 @@ fn require_positions(plan: &Plan, config: &TransformerConfig) -> Result<(), Erro
 
 /// The encoder's config with the task and the classes of the data.
 fn task_config(config: TransformerConfig, tables: &Tables) -> Result<TransformerConfig, Error> {
-    if let LabelEncoding::Values = labels(&config)?
-        && config.problem_type == Some(ProblemType::Regression)
-    {
-        return Ok(config);
+    match tables.task()? {
+        // Whole numbers are values too for an encoder that says so.
+        DataTask::Texts(..)
+            if config.problem_type == Some(ProblemType::Regression) && Task::of(&config) == Task::Values =>
+        {
+            Ok(config)
+        }
+        task => task.give(config),
     }
-    let (classes, problem) = tables.task()?;
-    Ok(config.with_labels(classes.names().to_vec(), problem)?)
 }
 
 /// Saves a network with its tokenizer.

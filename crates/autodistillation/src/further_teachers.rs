@@ -9,8 +9,9 @@ use burn::tensor::Device;
 use crate::Error;
 use crate::config::Subject;
 use crate::data::{Record, content_hash};
-use crate::materials::{Tables, task};
+use crate::materials::Tables;
 use crate::plan::{Plan, TeacherPlan};
+use crate::task::Task;
 
 /// Training texts that every teacher's tokenizer has to cut alike.
 const COMPARED_TEXTS: usize = 1000;
@@ -37,9 +38,14 @@ pub enum Disagreement {
         /// The first one's.
         first: Vec<String>,
     },
-    /// One classifies, the other predicts values.
-    #[error("one of them classifies and the other predicts a value")]
-    Task,
+    /// They answer different questions.
+    #[error("its task is {own}, and that of the first is {first}")]
+    Task {
+        /// The teacher's.
+        own: &'static str,
+        /// The first one's.
+        first: &'static str,
+    },
     /// Another tokenizer: students would learn about other tokens.
     #[error("its tokenizer cuts `{text}` in another way")]
     Tokens {
@@ -116,8 +122,9 @@ fn disagreement(
     first: First<'_>,
     length: usize,
 ) -> Result<Option<Disagreement>, Error> {
-    if task(config) != task(first.config) {
-        return Ok(Some(Disagreement::Task));
+    if Task::of(config) != Task::of(first.config) {
+        let (own, first) = (Task::of(config).name(), Task::of(first.config).name());
+        return Ok(Some(Disagreement::Task { own, first }));
     }
     if config.labels != first.config.labels {
         let (own, first) = (config.labels.clone(), first.config.labels.clone());

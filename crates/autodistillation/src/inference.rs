@@ -9,14 +9,15 @@ use std::path::{Path, PathBuf};
 use autodistillation_distillation::evaluation::{probabilities, probability};
 use autodistillation_distillation::metrics::{Metric, applies, argmax};
 use autodistillation_distillation::{Example, ExampleSet, Target};
-use autodistillation_models::{EncodedWords, ProblemType, TransformerConfig};
+use autodistillation_models::{EncodedWords, TransformerConfig};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use crate::Error;
 use crate::data::{self, Encode, Table, TextColumns};
-use crate::materials::{labels, task};
+use crate::materials::labels;
 use crate::plan::LatencyPlan;
+use crate::task::Task;
 use subject::Subject;
 
 /// What `evaluate` is asked to do.
@@ -107,11 +108,12 @@ pub fn predict(network: &Path, lines: &[String]) -> Result<Vec<Prediction>, Erro
 }
 
 fn prediction(logits: Vec<f32>, config: &TransformerConfig) -> Prediction {
-    if task(config) == ProblemType::Regression {
+    let task = Task::of(config);
+    if task == Task::Values {
         let value = logits.first().copied().unwrap_or(f32::NAN);
         return Prediction { label: value.to_string(), probabilities: Map::new(), logits };
     }
-    let several = task(config) == ProblemType::MultiLabelClassification;
+    let several = task == Task::Labels;
     let shares = match several {
         true => logits.iter().map(|&logit| probability(logit)).collect(),
         false => probabilities(&logits),

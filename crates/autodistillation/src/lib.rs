@@ -25,6 +25,7 @@ pub mod repick;
 pub mod report;
 pub mod run;
 pub mod store;
+pub mod task;
 pub mod teacher_cache;
 
 pub use auto_distillation::{AutoDistillation, SearchOptions};

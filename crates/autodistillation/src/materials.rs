@@ -19,6 +19,7 @@ use crate::data::{
 };
 use crate::further_teachers::{First, FurtherTeacher, further_teachers, weights_hash};
 use crate::plan::{DataPlan, DataSource, Plan, TeacherPlan, TextForm};
+use crate::task::{DataTask, Task};
 
 /// The tokenised parts of a data set.
 #[derive(Clone, Debug)]
@@ -29,6 +30,8 @@ pub struct Sets {
     pub validation: ExampleSet,
     /// What is reported and never chooses.
     pub test: Option<ExampleSet>,
+    /// The names of the classes, by id; none where nothing is named.
+    pub classes: Vec<String>,
 }
 
 /// The tables of a data set before they are tokenised.
@@ -122,15 +125,21 @@ impl Tables {
         }
     }
 
-    /// The classes and the task of the data itself: lists of labels mean that any number of them applies, numbers with
-    /// fractions among them are values to be predicted.
+    /// What the data asks for by itself: CoNLL files tag words, lists of labels mean that any number of them applies,
+    /// numbers with fractions among them are values to be predicted, and text without labels is there to be masked.
     ///
     /// # Errors
     ///
     /// Labels that are neither classes nor values.
-    pub fn task(&self) -> Result<(LabelNames, ProblemType), Error> {
+    pub fn task(&self) -> Result<DataTask, Error> {
+        if self.training.records.iter().all(|record| record.label.is_none()) {
+            return Ok(DataTask::PlainText);
+        }
+        if matches!(data::Format::of(&self.training.path), Ok(data::Format::Conll)) {
+            return Ok(DataTask::Words(LabelNames::learn(&self.training)?));
+        }
         if self.classes.is_none() && self.training.holds_values() {
-            return Ok((LabelNames::of_one_value(), ProblemType::Regression));
+            return Ok(DataTask::Texts(LabelNames::of_one_value(), ProblemType::Regression));
         }
         let classes = match &self.classes {
             Some(classes) => classes.clone(),
@@ -141,7 +150,7 @@ impl Tables {
             true => ProblemType::MultiLabelClassification,
             false => ProblemType::SingleLabelClassification,
         };
-        Ok((classes, problem))
+        Ok(DataTask::Texts(classes, problem))
     }
 
     /// Tokenises every part. Texts for pretraining are packed and masked, each part with a seed of its own that is the same
@@ -182,7 +191,8 @@ impl Tables {
             Ok(examples)
         };
         let validation = evaluated(&self.validation)?;
-        Ok(Sets { validation, test: self.test.as_ref().map(evaluated).transpose()?, training })
+        let test = self.test.as_ref().map(evaluated).transpose()?;
+        Ok(Sets { validation, test, training, classes: labels.names().to_vec() })
     }
 
     /// Every part as masked texts.
@@ -303,22 +313,12 @@ fn together<A, B, C>(
 ///
 /// Two classes of the same name.
 pub fn labels(config: &TransformerConfig) -> Result<LabelEncoding, Error> {
-    match task(config) {
-        ProblemType::Regression => Ok(LabelEncoding::Values),
-        ProblemType::MultiLabelClassification => {
-            Ok(LabelEncoding::Several(LabelNames::new(config.labels.clone())?))
-        }
-        ProblemType::SingleLabelClassification => {
-            Ok(LabelEncoding::Classes(LabelNames::new(config.labels.clone())?))
-        }
-    }
-}
-
-/// What the head predicts: as the config says, else one label means regression.
-pub fn task(config: &TransformerConfig) -> ProblemType {
-    match config.problem_type {
-        Some(problem) => problem,
-        None if config.num_labels() == 1 => ProblemType::Regression,
-        None => ProblemType::SingleLabelClassification,
-    }
+    let names = || LabelNames::new(config.labels.clone());
+    Ok(match Task::of(config) {
+        Task::Values => LabelEncoding::Values,
+        Task::Classes => LabelEncoding::Classes(names()?),
+        Task::Labels => LabelEncoding::Several(names()?),
+        Task::WordClasses => LabelEncoding::Words(names()?),
+        Task::MaskedWords | Task::Pretraining => LabelEncoding::Ignored,
+    })
 }

@@ -19,7 +19,7 @@ use crate::report::LatencyPercentiles;
 pub fn quality<N: Network>(network: &N, sets: &Sets, plan: &EvaluationPlan) -> Result<Metrics, Error> {
     let mut metrics = validation_quality(network, sets, plan)?;
     if let Some(test) = &sets.test {
-        metrics.extend(of_set(network, test, plan.batch_size, "test_")?);
+        metrics.extend(of_set(network, (test, &sets.classes), plan.batch_size, "test_")?);
     }
     Ok(metrics)
 }
@@ -34,16 +34,16 @@ pub fn validation_quality<N: Network>(
     sets: &Sets,
     plan: &EvaluationPlan,
 ) -> Result<Metrics, Error> {
-    Ok(of_set(network, &sets.validation, plan.batch_size, "")?.into_iter().collect())
+    Ok(of_set(network, (&sets.validation, &sets.classes), plan.batch_size, "")?.into_iter().collect())
 }
 
 fn of_set<N: Network>(
     network: &N,
-    set: &ExampleSet,
+    (set, classes): (&ExampleSet, &[String]),
     batch_size: usize,
     prefix: &str,
 ) -> Result<Vec<(String, f64)>, Error> {
-    let evaluation = evaluate(network, set, batch_size)?;
+    let evaluation = evaluate(network, set, batch_size)?.named(classes);
     let named = |metric: Metric| Some((format!("{prefix}{}", metric.name()), metric.of(&evaluation)?));
     Ok(Metric::ALL.into_iter().filter_map(named).collect())
 }

@@ -238,7 +238,7 @@ pub(crate) fn feature<'a>(features: &'a Features, path: &LayerPath) -> Result<&'
 }
 
 /// The logits at `path` as rows: one per example, or one per token of the padded batch.
-pub(crate) fn scores(features: &Features, path: &LayerPath) -> Result<Tensor<2>, Error> {
+pub fn scores(features: &Features, path: &LayerPath) -> Result<Tensor<2>, Error> {
     match feature(features, path)? {
         Feature::Vectors(logits) | Feature::MaskedTokens(logits) => Ok(logits.clone()),
         Feature::Sequence(logits) => Ok(flat(logits.clone())),

@@ -1,4 +1,4 @@
-//! BERT (Devlin et al. 2019) with a sequence-classification head, under its checkpoint's names; and the families that
+//! BERT (Devlin et al. 2019) with a head, under its checkpoint's names; and the families that
 //! compute the same with other embeddings, heads and names.
 
 mod attention;
@@ -14,8 +14,9 @@ use autodistillation_kernels::Arithmetic;
 use burn::module::Module;
 use burn::tensor::Device;
 
-use crate::layers::{Linear, dropout, site};
-use crate::{TransformerConfig, weights};
+use crate::head::{LastStates, NetworkHead};
+use crate::layers::{Linear, TableUse, dropout, site};
+use crate::{Head, TransformerConfig, weights};
 
 pub(crate) use attention::AttentionInput;
 pub use attention::{Attention, SelfAttention};
@@ -26,18 +27,18 @@ pub use head::Pooler;
 pub(crate) use pass::Pass;
 pub(crate) use paths::{aliased_layer, parameter_name as checkpoint_name};
 
-/// `BertForSequenceClassification`: embeddings, encoder layers, pooler and classifier.
+/// `BertForSequenceClassification` and its like: embeddings, encoder layers, pooler and head.
 #[derive(Module, Debug)]
 pub struct Bert {
     /// Everything below the head.
     pub bert: BertBody,
-    /// From the pooled vector to one logit per label.
-    pub classifier: Linear,
+    /// What it ends in.
+    pub head: NetworkHead,
     #[module(skip)]
     config: TransformerConfig,
 }
 
-/// `BertModel`: embeddings, encoder layers and pooler.
+/// `BertModel`: embeddings, encoder layers and, where the head wants one, a pooler.
 #[derive(Module, Debug)]
 pub struct BertBody {
     /// Tokens to vectors.
@@ -47,7 +48,7 @@ pub struct BertBody {
     /// The layers.
     pub encoder: Encoder,
     /// The first token's last hidden state to one vector per example.
-    pub pooler: Pooler,
+    pub pooler: Option<Pooler>,
 }
 
 impl Bert {
@@ -93,15 +94,17 @@ impl Bert {
             embeddings_project: (config.embedding_size != config.hidden_size)
                 .then(|| Linear::blank(config.embedding_size, config.hidden_size, device)),
             encoder: Encoder::blank(&config, device),
-            pooler: Pooler::blank(&config, device),
+            pooler: config.head.is_pooled().then(|| Pooler::blank(&config, device)),
         };
-        let classifier = Linear::blank(config.hidden_size, config.num_labels(), device);
-        Self { bert, classifier, config }
+        let head = NetworkHead::blank(&config, device);
+        Self { bert, head, config }
     }
 
     /// Computes until every tapped feature is captured; `None` when that is before the end.
     fn run(&self, batch: &Batch, pass: &mut Pass<'_>) -> Option<()> {
-        let hidden = self.bert.embeddings.forward(batch, pass)?;
+        let scores = self.is_scoring(pass);
+        let uses = if scores { TableUse::DecoderToo } else { TableUse::LookUpAlone };
+        let hidden = self.bert.embeddings.forward(batch, uses, pass)?;
         let hidden = match &self.bert.embeddings_project {
             Some(project) => {
                 let hidden = project.forward(hidden);
@@ -110,13 +113,40 @@ impl Bert {
             }
             None => hidden,
         };
-        let hidden = self.bert.encoder.forward(hidden, &batch.mask, pass)?;
+        let wanted = match self.head {
+            NetworkHead::TokenClassifier(_) => LastStates::All,
+            _ if scores => LastStates::All,
+            _ => LastStates::First,
+        };
+        let hidden = self.bert.encoder.forward((hidden, &batch.mask), wanted, pass)?;
         let place = |after: usize| site(pass.mode, self.config.num_hidden_layers + after);
         let (before, after) = (place(2), place(1));
-        let pooled = self.bert.pooler.forward(hidden, before, pass)?;
-        let pooled = dropout(pooled, self.config.head_dropout(), after);
-        let logits = self.classifier.forward(pooled);
-        pass.vectors(paths::classifier(), &logits)
+        match &self.head {
+            NetworkHead::Classifier(classifier) => {
+                let pooled = self.bert.pooler.as_ref()?.forward(hidden, before, pass)?;
+                let pooled = dropout(pooled, self.config.head_dropout(), after);
+                pass.vectors(paths::classifier(), &classifier.forward(pooled))
+            }
+            NetworkHead::TokenClassifier(classifier) => {
+                let hidden = dropout(hidden, self.config.head_dropout(), after);
+                pass.sequence(paths::classifier(), &classifier.forward(hidden))
+            }
+            NetworkHead::Language(language) => {
+                if scores {
+                    let (places, words) =
+                        (batch.targets.masked_places(), &self.bert.embeddings.word_embeddings);
+                    pass.masked_tokens(paths::words(), &language.scores(hidden.clone(), places, words))?;
+                }
+                let (pooler, follows) = (self.bert.pooler.as_ref()?, language.seq_relationship.as_ref()?);
+                let pooled = pooler.forward(hidden, before, pass)?;
+                pass.vectors(paths::next_sentence(), &follows.forward(pooled))
+            }
+        }
+    }
+
+    /// Whether the pass scores words, with the table that it looks them up in.
+    fn is_scoring(&self, pass: &Pass<'_>) -> bool {
+        matches!(self.head, NetworkHead::Language(_)) && pass.wants(&paths::words())
     }
 }
 
@@ -139,7 +169,11 @@ impl Network for Bert {
     }
 
     fn logits(&self) -> LayerPath {
-        paths::classifier()
+        paths::logits(&self.config)
+    }
+
+    fn next_sentence(&self) -> Option<LayerPath> {
+        (self.config.head == Head::Pretraining).then(paths::next_sentence)
     }
 
     fn parameter_name(field_path: &str) -> String {

@@ -1,5 +1,6 @@
 //! The sizes and settings of a network, read from and written as a Hugging Face `config.json`.
 
+mod head;
 mod labels;
 mod mobilebert;
 mod problem;
@@ -10,6 +11,7 @@ use std::path::Path;
 
 use serde_json::{Map, Value};
 
+pub use head::Head;
 pub use mobilebert::{Bottlenecks, MobileBertSettings, Normalization};
 pub use problem::ConfigProblem;
 
@@ -21,7 +23,7 @@ use reader::Reader;
 /// Far more layers than any encoder has; guards against allocating for a corrupt count.
 const MOST_LAYERS: usize = 1000;
 
-/// A validated configuration of an encoder with a classification head; the fields have BERT's names and meanings in
+/// A validated configuration of an encoder with a head; the fields have BERT's names and meanings in
 /// Hugging Face, whatever the family calls them.
 ///
 /// It comes from [`TransformerConfig::from_json`], which checks every field against the others.
@@ -30,6 +32,8 @@ const MOST_LAYERS: usize = 1000;
 pub struct TransformerConfig {
     /// The network family.
     pub family: Family,
+    /// What the network ends in.
+    pub head: Head,
     /// Width of the hidden states.
     pub hidden_size: usize,
     /// Encoder layers.
@@ -62,7 +66,8 @@ pub struct TransformerConfig {
     pub pad_token_id: usize,
     /// What MobileBERT has besides; `None` in the other families.
     pub mobilebert: Option<MobileBertSettings>,
-    /// Names of the classes by id; one label means regression unless `problem_type` says otherwise.
+    /// Names of the classes by id, none for language models; one label means regression unless `problem_type` says
+    /// otherwise.
     pub labels: Vec<String>,
     /// What the head predicts, when the file says so.
     pub problem_type: Option<ProblemType>,
@@ -106,7 +111,8 @@ impl TransformerConfig {
         let mut reader = Reader::new(object);
         let family = reader.family();
         reader.refuse_other_networks(family);
-        let config = Self::read(&mut reader, family);
+        let head = reader.head(family);
+        let config = Self::read(&mut reader, (family, head));
         let problems = reader.finish();
         // Sizes that could not be read hold a placeholder, so they are compared only when all were readable.
         let problems = if problems.is_empty() { config.contradictions() } else { problems };
@@ -124,15 +130,38 @@ impl TransformerConfig {
         Self::from_json(&value).map_err(|problems| Error::Config { path, problems })
     }
 
-    /// The same network with another head: one output per label.
+    /// The same network as a classifier of texts: one output per label.
     ///
     /// # Errors
     ///
     /// No label, or the same label twice.
     pub fn with_labels(self, labels: Vec<String>, problem_type: ProblemType) -> Result<Self, Error> {
-        let config = Self { labels, problem_type: Some(problem_type), ..self };
-        match config.contradictions() {
-            problems if problems.is_empty() => Ok(config),
+        Self { head: Head::Classifier, labels, problem_type: Some(problem_type), ..self }.checked()
+    }
+
+    /// The same network as a classifier of tokens: one output per label.
+    ///
+    /// # Errors
+    ///
+    /// No label, or the same label twice.
+    pub fn with_token_labels(self, labels: Vec<String>) -> Result<Self, Error> {
+        Self { head: Head::TokenClassifier, labels, problem_type: None, ..self }.checked()
+    }
+
+    /// The same network as a language model, which also says what follows what where its family does
+    /// ([`Head::in_family`]).
+    ///
+    /// # Errors
+    ///
+    /// States that are narrower than the embeddings that would decode them.
+    pub fn with_pretraining_head(self) -> Result<Self, Error> {
+        let head = Head::Pretraining.in_family(self.family);
+        Self { head, labels: Vec::new(), problem_type: None, ..self }.checked()
+    }
+
+    fn checked(self) -> Result<Self, Error> {
+        match self.contradictions() {
+            problems if problems.is_empty() => Ok(self),
             problems => Err(Error::Architecture { problems: Problems(problems) }),
         }
     }
@@ -156,7 +185,10 @@ impl TransformerConfig {
 
     /// Dropout before the classifier.
     pub fn head_dropout(&self) -> f64 {
-        self.classifier_dropout.unwrap_or(self.hidden_dropout_prob)
+        match (self.family, self.head) {
+            (Family::DistilBert, Head::TokenClassifier) => self.hidden_dropout_prob,
+            _ => self.classifier_dropout.unwrap_or(self.hidden_dropout_prob),
+        }
     }
 
     /// The row of the position embeddings that the first token takes: RoBERTa counts from behind the padding id.
@@ -180,7 +212,7 @@ impl TransformerConfig {
         })
     }
 
-    fn read(reader: &mut Reader<'_>, family: Family) -> Self {
+    fn read(reader: &mut Reader<'_>, (family, head): (Family, Head)) -> Self {
         let keys = family.keys();
         let hidden_size = reader.size(keys.hidden_size);
         let (dropout, activation) = match family {
@@ -189,6 +221,7 @@ impl TransformerConfig {
         };
         Self {
             family,
+            head,
             hidden_size,
             num_hidden_layers: reader.size(keys.layers),
             num_attention_heads: reader.size(keys.heads),
@@ -212,8 +245,10 @@ impl TransformerConfig {
                 0
             }),
             mobilebert: (family == Family::MobileBert).then(|| MobileBertSettings::read(reader)),
-            labels: reader.labels(),
-            problem_type: reader.choice("problem_type", ProblemType::NAMED),
+            labels: reader.labels_of(head),
+            problem_type: reader
+                .choice("problem_type", ProblemType::NAMED)
+                .filter(|_| head == Head::Classifier),
             extra: reader.others(),
         }
     }
@@ -244,8 +279,19 @@ impl TransformerConfig {
             });
         }
         problems.extend(self.mobilebert.iter().flat_map(|settings| settings.contradictions(self)));
-        problems.extend(labels::contradictions(&self.labels));
+        if self.head.is_language_model() {
+            problems.extend(self.narrow_decoder());
+        } else {
+            problems.extend(labels::contradictions(&self.labels));
+        }
         problems
+    }
+
+    /// A MobileBERT's states that are narrower than the embeddings they are decoded with.
+    fn narrow_decoder(&self) -> Option<ConfigProblem> {
+        let (hidden, embedding) = (self.hidden_size, self.embedding_size);
+        (self.family == Family::MobileBert && hidden < embedding)
+            .then_some(ConfigProblem::NarrowDecoder { hidden, embedding })
     }
 }
 

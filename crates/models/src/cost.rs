@@ -5,7 +5,7 @@ use safetensors::tensor::{Dtype, Metadata, TensorInfo};
 use crate::config::{Bottlenecks, MobileBertSettings};
 use crate::folder::format_metadata;
 use crate::weights::slots;
-use crate::{Transformer, TransformerConfig};
+use crate::{Family, Head, Transformer, TransformerConfig};
 
 /// Number of parameters.
 pub fn parameters(config: &TransformerConfig) -> u64 {
@@ -14,7 +14,7 @@ pub fn parameters(config: &TransformerConfig) -> u64 {
 }
 
 /// Floating-point operations of one example of `length` tokens, forward, in matrix products; a multiply-add
-/// counts as 2. Every token of every layer counts, as in the exported network.
+/// counts as 2. Every token of every layer counts, and a language model scores every token, as in the exported network.
 pub fn flops(config: &TransformerConfig, length: usize) -> u64 {
     let [hidden, inside, wide, labels, embedding] = [
         config.hidden_size,
@@ -41,7 +41,18 @@ pub fn flops(config: &TransformerConfig, length: usize) -> u64 {
     };
     let layer = attention + around + stacked * feed_forward;
     let layers = config.num_hidden_layers as u64 * length * layer;
-    let head = hidden * hidden + hidden * labels;
+    let head = match config.head {
+        Head::Classifier => hidden * hidden + hidden * labels,
+        Head::TokenClassifier => length * hidden * labels,
+        Head::MaskedLanguageModel | Head::Pretraining => {
+            let (decoded, vocabulary) = match config.family {
+                Family::Electra => (embedding, config.vocab_size as u64),
+                _ => (hidden, config.vocab_size as u64),
+            };
+            let pooled = if config.head == Head::Pretraining { hidden * hidden + 2 * hidden } else { 0 };
+            length * decoded * (hidden + vocabulary) + pooled
+        }
+    };
     2 * (layers + length * widening + head)
 }
 

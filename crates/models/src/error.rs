@@ -3,10 +3,10 @@
 use std::fmt;
 use std::path::PathBuf;
 
-use crate::Family;
 use crate::config::ConfigProblem;
 use crate::onnx::OnnxProblem;
 use crate::weights::{CheckpointProblem, WeightProblem};
+use crate::{Family, Head};
 
 /// Why a network folder could not be read, built or written.
 #[derive(Debug, thiserror::Error)]
@@ -202,6 +202,26 @@ pub enum Error {
         path: PathBuf,
         /// Its weights.
         megabytes: u64,
+    },
+    /// A language model that scores words with another table than that of its embeddings.
+    #[error(
+        "the weights in `{}` have a decoder of their own, `{name}`, which differs from the word embeddings: only language \
+         models whose decoder is the table of the words are supported",
+        folder.display()
+    )]
+    UntiedDecoder {
+        /// The network's folder.
+        folder: PathBuf,
+        /// The decoder's name.
+        name: String,
+    },
+    /// A format that a network with this head is not written in.
+    #[error("`{}`: {head} is written for PyTorch alone: export it with `--format hf`", path.display())]
+    HeadNotWritten {
+        /// The file that was to be written.
+        path: PathBuf,
+        /// What the network ends in.
+        head: Head,
     },
     /// No token would be left of any text.
     #[error("max_length is {max_length}, but the special tokens alone take {special}: raise it above that")]

@@ -10,6 +10,8 @@ use std::fmt;
 
 use serde::{Serialize, Serializer};
 
+use crate::Head;
+
 pub(crate) use spelling::Spelling;
 
 /// A network family of Hugging Face.
@@ -53,21 +55,27 @@ impl Family {
         Self::ALL.into_iter().find(|family| family.architectures().any(|known| known == class))
     }
 
-    /// The class of `transformers` that a student of this family is.
-    pub fn classifier_class(self) -> String {
-        format!("{}ForSequenceClassification", self.class())
+    /// The class of `transformers` that a network of this family with this head is.
+    pub fn class_of(self, head: Head) -> String {
+        format!("{}{}", self.class(), head.class())
     }
 
-    /// The classes of `transformers` whose encoder can be loaded, the student's first.
+    /// The classes of `transformers` whose encoder can be loaded, the usual one first.
     pub fn architectures(self) -> impl Iterator<Item = String> {
-        let heads: &[&str] = match self {
-            Self::Bert | Self::MobileBert => {
-                &["ForSequenceClassification", "Model", "ForPreTraining", "ForMaskedLM"]
-            }
-            Self::DistilBert | Self::Roberta => &["ForSequenceClassification", "Model", "ForMaskedLM"],
-            Self::Electra => &["ForSequenceClassification", "Model", "ForPreTraining"],
+        let pretraining = match self {
+            Self::Bert | Self::MobileBert | Self::Electra => Some(Head::Pretraining.class()),
+            Self::DistilBert | Self::Roberta => None,
         };
-        heads.iter().map(move |head| format!("{}{head}", self.class()))
+        let of_any = [Head::Classifier, Head::TokenClassifier, Head::MaskedLanguageModel].map(Head::class);
+        let ends = of_any.into_iter().chain(["Model"]).chain(pretraining);
+        ends.map(move |end| format!("{}{end}", self.class()))
+    }
+
+    /// The head of a class of this family; `None` where it has none that is known. What ELECTRA's `ForPreTraining` says of
+    /// tokens is no head here, so that its encoder comes with a classifier to be trained.
+    pub(crate) fn head_of(self, class: &str) -> Option<Head> {
+        let end = class.strip_prefix(self.class())?;
+        Head::ALL.into_iter().find(|head| head.class() == end && head.in_family(self) == *head)
     }
 
     /// What the names of its classes begin with.
@@ -130,9 +138,14 @@ mod tests {
     fn families_are_found_by_the_names_that_configs_give() {
         for family in Family::ALL {
             assert_eq!(Family::of_model_type(family.model_type()), Some(family));
-            assert_eq!(Family::of_architecture(&family.classifier_class()), Some(family));
+            assert_eq!(Family::of_architecture(&family.class_of(Head::Classifier)), Some(family));
+            for head in Head::ALL.into_iter().filter(|head| head.in_family(family) == *head) {
+                assert_eq!(family.head_of(&family.class_of(head)), Some(head));
+            }
+            assert_eq!(family.head_of(&format!("{}Model", family.class())), None);
         }
         assert_eq!(Family::of_model_type("gpt2"), None);
         assert_eq!(Family::of_architecture("MobileBertForPreTraining"), Some(Family::MobileBert));
+        assert_eq!(Family::Electra.head_of("ElectraForPreTraining"), None);
     }
 }

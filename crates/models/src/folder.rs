@@ -14,7 +14,7 @@ use crate::weights::{
     Checkpoint, Conventions, KerasClass, Slot, Stored, WeightProblem, Weights, fill, is_readable, slots,
     to_hdf5,
 };
-use crate::{Transformer, TransformerConfig};
+use crate::{Head, Transformer, TransformerConfig};
 
 /// A network that was read, with what its user should know.
 #[derive(Clone, Debug)]
@@ -73,10 +73,11 @@ pub(crate) fn load(
     initial: impl Fn(&Slot) -> Vec<f32>,
 ) -> Result<Loaded<Transformer>, Error> {
     let checkpoint = Checkpoint::open(folder)?;
-    let fitted = Fit::of(&slots(&blank), &checkpoint, blank.config().family.conventions());
+    let fitted = Fit::of(&slots(&blank), &checkpoint, &conventions(&blank, own_head(folder, blank.config())));
     if !fitted.problems.is_empty() {
         return Err(Error::Weights { folder: folder.to_owned(), problems: Problems(fitted.problems) });
     }
+    check_decoder(folder, &checkpoint, &fitted)?;
     let mut broken = Vec::new();
     let network = fill(blank, |slot| match fitted.stored.get(&slot.name) {
         Some(stored) => {
@@ -94,6 +95,27 @@ pub(crate) fn load(
     Ok(Loaded { network, warnings: fitted.warnings })
 }
 
+/// How the checkpoint of a network that ended in `stored` names the parameters of this one.
+fn conventions(network: &Transformer, stored: Head) -> Conventions {
+    network.config().family.conventions(network.config().head).in_checkpoint_of(stored)
+}
+
+/// The head of the network that a folder holds; that of `config` where the folder does not say.
+fn own_head(folder: &Path, config: &TransformerConfig) -> Head {
+    TransformerConfig::from_folder(folder).map_or(config.head, |own| own.head)
+}
+
+/// Refuses a language model whose decoder is not the table of its words, though its config says so.
+fn check_decoder(folder: &Path, checkpoint: &Checkpoint, fitted: &Fit) -> Result<(), Error> {
+    let table = fitted.stored.iter().find(|(name, _)| name.ends_with("embeddings.word_embeddings.weight"));
+    if let (Some(decoder), Some((_, table))) = (&fitted.decoder, table)
+        && checkpoint.read(decoder) != checkpoint.read(table)
+    {
+        return Err(Error::UntiedDecoder { folder: folder.to_owned(), name: decoder.clone() });
+    }
+    Ok(())
+}
+
 /// Which tensor of a checkpoint fills which parameter.
 #[derive(Default)]
 struct Fit {
@@ -101,6 +123,8 @@ struct Fit {
     stored: BTreeMap<String, String>,
     problems: Vec<WeightProblem>,
     warnings: Vec<LoadWarning>,
+    /// A decoder that has to be the table of the words.
+    decoder: Option<String>,
 }
 
 impl Fit {
@@ -110,8 +134,17 @@ impl Fit {
         let mut ignored = Vec::new();
         for (stored, tensor) in checkpoint.tensors() {
             let name = conventions.parameter(stored);
+            let has = |own: &str| checkpoint.tensors().any(|(stored, _)| stored == own);
+            let name = conventions.stands_for(&name, has).map_or(name, str::to_owned);
             match wanted.get(name.as_str()) {
+                Some(_) if conventions.is_of_another_task(&name) => ignored.push(stored.to_owned()),
                 Some(slot) => fit.assign(slot, stored, tensor),
+                // Nothing is lost with a matrix without rows, or with the bias under its other name.
+                None if tensor.shape.contains(&0) => {}
+                None if conventions.is_decoder(&name) => {
+                    fit.decoder =
+                        fit.decoder.or_else(|| name.ends_with(".weight").then(|| stored.to_owned()));
+                }
                 None if conventions.is_ignored(&name) => ignored.push(stored.to_owned()),
                 None => fit
                     .problems
@@ -162,7 +195,8 @@ impl Fit {
 pub fn save(folder: &Path, network: &Transformer, precision: Precision) -> Result<(), Error> {
     std::fs::create_dir_all(folder).map_err(|source| Error::Write { path: folder.to_owned(), source })?;
     let path = folder.join(files::WEIGHTS);
-    files::write(&path, &to_safetensors(&path, &Weights::of(network), precision)?)?;
+    let weights = Weights::of(network).with_empty_rows(network.config());
+    files::write(&path, &to_safetensors(&path, &weights, precision)?)?;
     save_config(folder, network.config(), precision)
 }
 
@@ -171,8 +205,12 @@ pub fn save(folder: &Path, network: &Transformer, precision: Precision) -> Resul
 ///
 /// # Errors
 ///
-/// A folder or file that cannot be written.
+/// Another head than a classifier's of texts, a folder or file that cannot be written.
 pub fn save_tensorflow(folder: &Path, network: &Transformer) -> Result<(), Error> {
+    let head = network.config().head;
+    if head != Head::Classifier {
+        return Err(Error::HeadNotWritten { path: folder.join(files::KERAS_WEIGHTS), head });
+    }
     std::fs::create_dir_all(folder).map_err(|source| Error::Write { path: folder.to_owned(), source })?;
     let path = folder.join(files::KERAS_WEIGHTS);
     let refused = |source| Error::SerializeHdf5 { path: path.clone(), source: Box::new(source) };

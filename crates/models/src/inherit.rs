@@ -78,7 +78,7 @@ impl InheritancePlan {
 ///
 /// Embeddings are copied between equal widths and projected otherwise ([`EmbeddingBasis`]); a layer, the pooler
 /// and the classifier are copied where all their shapes and the number of heads agree, the head only between families
-/// whose heads compute the same. Layers that `plan` places outside the teacher stay random. A MobileBERT takes layers
+/// whose heads compute the same; of a language model's head what has equal shapes. Layers that `plan` places outside the teacher stay random. A MobileBERT takes layers
 /// from another MobileBERT alone, and embeddings from all.
 pub fn inherit(
     student: Transformer,
@@ -110,7 +110,7 @@ fn between_berts(student: Bert, teacher: &Bert, plan: &InheritancePlan) -> (Bert
     start.copy_layers("bert.encoder.layer", plan);
     if HeadActivation::of(start.student.family) == HeadActivation::of(start.teacher.family) {
         start.copy("bert.pooler", "bert.pooler");
-        start.copy("classifier", "classifier");
+        start.copy_head();
     }
     (start.given.give(student), start.inherited)
 }
@@ -167,6 +167,20 @@ impl<'a> Start<'a> {
         }
         for (to, from) in plan.layers.iter().enumerate() {
             self.copy(&format!("{prefix}.{to}"), &format!("{prefix}.{from}"));
+        }
+    }
+
+    /// Copies what the heads of both have alike: a classifier, or the parts of a language model.
+    fn copy_head(&mut self) {
+        self.copy("classifier", "classifier");
+        self.copy("cls.predictions.transform", "cls.predictions.transform");
+        self.copy("cls.seq_relationship", "cls.seq_relationship");
+        let bias = "cls.predictions.bias";
+        let weight =
+            self.source.get(bias).filter(|weight| self.wanted.get(bias) == Some(&weight.dims)).cloned();
+        if let Some(weight) = weight {
+            self.given.0.insert(bias.to_owned(), weight);
+            self.report(bias, Source::Copied { from: bias.to_owned() });
         }
     }
 

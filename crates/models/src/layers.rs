@@ -10,6 +10,7 @@ use burn::tensor::{Device, Shape, Tensor};
 
 pub(crate) use dropout::{dropout, site};
 pub use embedding::Embedding;
+pub(crate) use embedding::TableUse;
 pub use layer_norm::LayerNorm;
 pub use linear::Linear;
 

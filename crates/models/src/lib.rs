@@ -23,6 +23,7 @@ pub mod weights;
 
 mod files;
 mod folder;
+mod head;
 mod student;
 #[cfg(test)]
 mod test_networks;
@@ -31,10 +32,11 @@ mod test_reference;
 
 pub use autodistillation_kernels::{Arithmetic, bf16_is_fast};
 pub use bert::Bert;
-pub use config::{Activation, ConfigProblem, ProblemType, TransformerConfig};
+pub use config::{Activation, ConfigProblem, Head, ProblemType, TransformerConfig};
 pub use error::Error;
 pub use family::Family;
 pub use folder::{LoadWarning, Loaded, Precision, save, save_tensorflow};
+pub use head::{FurtherRows, LanguageHead, NetworkHead, Predictions, Transform};
 pub use inherit::{InheritancePlan, Inherited, inherit};
 pub use mobilebert::MobileBert;
 #[cfg(feature = "onnx")]

@@ -1,4 +1,4 @@
-//! MobileBERT (Sun et al. 2020) with a sequence-classification head, under its checkpoint's names.
+//! MobileBERT (Sun et al. 2020) with a head, under its checkpoint's names.
 
 mod bottleneck;
 mod embeddings;
@@ -13,10 +13,12 @@ use autodistillation_kernels::Arithmetic;
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
 
-use crate::TransformerConfig;
+use crate::bert::paths::{classifier, logits, next_sentence, words};
 use crate::bert::{Pass, first_token};
 use crate::config::MobileBertSettings;
-use crate::layers::{Linear, dropout, site};
+use crate::head::{LastStates, NetworkHead};
+use crate::layers::{TableUse, dropout, site};
+use crate::{Head, TransformerConfig};
 
 pub use bottleneck::{Bottleneck, BottleneckLayer};
 pub use embeddings::Embeddings;
@@ -25,18 +27,18 @@ pub use head::Pooler;
 pub use layer::{Attention, Layer, SelfOutput};
 pub use norm::{NoNorm, Norm};
 
-/// `MobileBertForSequenceClassification`: embeddings, encoder layers, pooler and classifier.
+/// `MobileBertForSequenceClassification` and its like: embeddings, encoder layers, pooler and head.
 #[derive(Module, Debug)]
 pub struct MobileBert {
     /// Everything below the head.
     pub mobilebert: MobileBertBody,
-    /// From the pooled vector to one logit per label.
-    pub classifier: Linear,
+    /// What it ends in.
+    pub head: NetworkHead,
     #[module(skip)]
     config: TransformerConfig,
 }
 
-/// `MobileBertModel`: embeddings, encoder layers and pooler.
+/// `MobileBertModel`: embeddings, encoder layers and, where the head wants one, a pooler.
 #[derive(Module, Debug)]
 pub struct MobileBertBody {
     /// Tokens to vectors.
@@ -44,7 +46,7 @@ pub struct MobileBertBody {
     /// The layers.
     pub encoder: Encoder,
     /// The first token's last hidden state to one vector per example.
-    pub pooler: Pooler,
+    pub pooler: Option<Pooler>,
 }
 
 /// The layers in order.
@@ -61,10 +63,10 @@ impl MobileBert {
         let mobilebert = MobileBertBody {
             embeddings: Embeddings::blank(&config, settings, device),
             encoder: Encoder { layer: (0..config.num_hidden_layers).map(layer).collect() },
-            pooler: Pooler::blank(&config, settings, device),
+            pooler: config.head.is_pooled().then(|| Pooler::blank(&config, settings, device)),
         };
-        let classifier = Linear::blank(config.hidden_size, config.num_labels(), device);
-        Self { mobilebert, classifier, config }
+        let head = NetworkHead::blank(&config, device);
+        Self { mobilebert, head, config }
     }
 
     /// The network's configuration.
@@ -88,26 +90,53 @@ impl MobileBert {
 
     /// Computes until every tapped feature is captured; `None` when that is before the end.
     fn run(&self, batch: &Batch, pass: &mut Pass<'_>) -> Option<()> {
-        let hidden = self.mobilebert.embeddings.forward(batch, pass)?;
-        let hidden = self.through_layers(hidden, &batch.mask, pass)?;
-        let pooled = self.mobilebert.pooler.forward(&hidden, pass)?;
+        let scores = matches!(self.head, NetworkHead::Language(_)) && pass.wants(&words());
+        let uses = if scores { TableUse::DecoderToo } else { TableUse::LookUpAlone };
+        let hidden = self.mobilebert.embeddings.forward(batch, uses, pass)?;
+        let wanted = match self.head {
+            NetworkHead::TokenClassifier(_) => LastStates::All,
+            _ if scores => LastStates::All,
+            _ => LastStates::First,
+        };
+        let hidden = self.through_layers((hidden, &batch.mask), wanted, pass)?;
         let mode = site(pass.mode, self.config.num_hidden_layers + 1);
-        let logits = self.classifier.forward(dropout(pooled, self.config.head_dropout(), mode));
-        pass.vectors(paths::classifier(), &logits)
+        match &self.head {
+            NetworkHead::Classifier(linear) => {
+                let pooled = self.mobilebert.pooler.as_ref()?.forward(&hidden, pass)?;
+                let pooled = dropout(pooled, self.config.head_dropout(), mode);
+                pass.vectors(classifier(), &linear.forward(pooled))
+            }
+            NetworkHead::TokenClassifier(linear) => {
+                let hidden = dropout(hidden, self.config.head_dropout(), mode);
+                pass.sequence(classifier(), &linear.forward(hidden))
+            }
+            NetworkHead::Language(language) => {
+                if scores {
+                    let places = batch.targets.masked_places();
+                    let table = &self.mobilebert.embeddings.word_embeddings;
+                    pass.masked_tokens(words(), &language.scores(hidden.clone(), places, table))?;
+                }
+                let (pooler, follows) =
+                    (self.mobilebert.pooler.as_ref()?, language.seq_relationship.as_ref()?);
+                let pooled = pooler.forward(&hidden, pass)?;
+                pass.vectors(next_sentence(), &follows.forward(pooled))
+            }
+        }
     }
 
-    /// (batch, length, hidden) → the last layer's states, (batch, length or 1, hidden): where nothing inside the last
-    /// layer is tapped, only the first token's state is computed there.
+    /// (batch, length, hidden) → the last layer's states, (batch, length or 1, hidden): where nothing but the first token's
+    /// state is wanted of the last layer, only that is computed there.
     fn through_layers(
         &self,
-        mut hidden: Tensor<3>,
-        mask: &Tensor<2>,
+        (mut hidden, mask): (Tensor<3>, &Tensor<2>),
+        wanted: LastStates,
         pass: &mut Pass<'_>,
     ) -> Option<Tensor<3>> {
         let layers = &self.mobilebert.encoder.layer;
         for (index, layer) in layers.iter().enumerate() {
             let name = paths::layer(index);
-            let first_alone = index + 1 == layers.len() && !pass.wants_inside(&name);
+            let last = index + 1 == layers.len();
+            let first_alone = last && wanted == LastStates::First && !pass.wants_inside(&name);
             let rows = if first_alone { first_token(&hidden) } else { hidden.clone() };
             let mode = site(pass.mode, index + 1);
             hidden = layer.forward(&layer::LayerInput { name: &name, hidden, rows, mask, mode }, pass)?;
@@ -135,7 +164,11 @@ impl Network for MobileBert {
     }
 
     fn logits(&self) -> LayerPath {
-        paths::classifier()
+        logits(&self.config)
+    }
+
+    fn next_sentence(&self) -> Option<LayerPath> {
+        (self.config.head == Head::Pretraining).then(next_sentence)
     }
 
     fn parameter_name(field_path: &str) -> String {

@@ -2,7 +2,7 @@
 //!
 //! The graph takes int64 tensors of (batch, length), both free: `input_ids`, `attention_mask` (1 for a token, 0 for
 //! padding after the text) and, where the network tells segments apart, `token_type_ids`. It puts out `logits`,
-//! (batch, labels), the same as the network's own. The file holds its weights, in f32, and the names of its labels.
+//! (batch, labels) or, for classes of tokens, (batch, length, labels), the same as the network's own. The file holds its weights, in f32, and the names of its labels.
 
 mod bert;
 mod graph;
@@ -30,7 +30,7 @@ pub use problem::OnnxProblem;
 pub use session::{OnnxInputs, OnnxNetwork};
 
 use crate::{Error, Transformer, TransformerConfig, cost, files, weights};
-use messages::Model;
+use messages::{Graph, Model};
 
 /// The file's name in a network folder.
 pub const ONNX_FILE: &str = "model.onnx";
@@ -55,7 +55,7 @@ const GRAPH_BYTES: u64 = 1 << 22;
 ///
 /// # Errors
 ///
-/// A network above 2 GB, a folder or file that cannot be written.
+/// A language model, a network above 2 GB, a folder or file that cannot be written.
 pub fn save_onnx(folder: &Path, network: &Transformer) -> Result<(), Error> {
     let path = folder.join(ONNX_FILE);
     let bytes = to_onnx(&path, network)?;
@@ -77,18 +77,25 @@ fn to_onnx(path: &Path, network: &Transformer) -> Result<Vec<u8>, Error> {
     if bytes + GRAPH_BYTES > LARGEST {
         return Err(Error::OnnxTooLarge { path: path.to_owned(), megabytes: bytes / 1_000_000 });
     }
-    Ok(model(network).to_bytes())
+    let head = network.config().head;
+    let model = model(network).ok_or_else(|| Error::HeadNotWritten { path: path.to_owned(), head })?;
+    Ok(model.to_bytes())
 }
 
-fn model(network: &Transformer) -> Model {
-    let config = network.config();
+fn graph(network: &Transformer) -> Option<Graph> {
     let mut graph = match network {
         Transformer::Bert(bert) | Transformer::DistilBert(bert) => bert::graph(bert),
         Transformer::Roberta(bert) | Transformer::Electra(bert) => bert::graph(bert),
         Transformer::MobileBert(mobilebert) => mobilebert::graph(mobilebert),
-    };
-    config.family.model_type().clone_into(&mut graph.name);
-    Model {
+    }?;
+    network.config().family.model_type().clone_into(&mut graph.name);
+    Some(graph)
+}
+
+/// `None` for language models.
+fn model(network: &Transformer) -> Option<Model> {
+    let (graph, config) = (graph(network)?, network.config());
+    Some(Model {
         ir_version: IR_VERSION,
         opset: OPSET,
         producer_name: "autodistillation".to_owned(),
@@ -96,7 +103,7 @@ fn model(network: &Transformer) -> Model {
         doc: description(config),
         graph,
         metadata: metadata(config),
-    }
+    })
 }
 
 fn description(config: &TransformerConfig) -> String {

@@ -27,7 +27,7 @@ pub use states::TeacherStates;
 
 use crate::bert::head::HeadActivation;
 use crate::weights::{Weight, Weights};
-use crate::{Bert, Error, Family, Transformer, TransformerConfig};
+use crate::{Bert, Error, Family, Head, Transformer, TransformerConfig};
 use fit::{Line, Rows, fit_norm, fit_residual, rows};
 
 /// Weight of the first token's rows in the last block's fits: only that token reaches the head.
@@ -42,11 +42,22 @@ struct Projection<'a> {
     hidden: Vec<Tensor<3>>,
 }
 
-/// Whether a student of these sizes can be projected from a teacher of those: both compute as BERT does, without a
+/// Where the states behind a fitted block come from; they differ in their rounding.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Onwards {
+    /// From the fits, which have computed them already.
+    Fitted,
+    /// From the student, for states that are kept: a run that goes on later computes them so.
+    Computed,
+}
+
+/// Whether a student of these sizes can be projected from a teacher of those: both classify texts and compute as BERT does, without a
 /// width of their own for the embeddings, over the same vocabulary, and the student is no wider.
 pub fn can_project(student: &TransformerConfig, teacher: &TransformerConfig) -> bool {
     let is_plain = |config: &TransformerConfig| {
-        config.family != Family::MobileBert && config.embedding_size == config.hidden_size
+        config.head == Head::Classifier
+            && config.family != Family::MobileBert
+            && config.embedding_size == config.hidden_size
     };
     is_plain(student)
         && is_plain(teacher)
@@ -97,7 +108,7 @@ impl Projection<'_> {
     fn fit_block(&mut self, block: usize) -> Result<(), Error> {
         let sliced = slice::block(self.basis, self.states, (block, self.student.config()));
         self.give(sliced);
-        self.fit_outputs(block)
+        self.fit_outputs(block, Onwards::Fitted)
     }
 
     /// Takes the states that enter the first block.
@@ -122,16 +133,28 @@ impl Projection<'_> {
         self.hidden = std::mem::take(&mut self.hidden).into_iter().zip(masks).map(through).collect();
     }
 
-    /// Fits the output maps of a block on what it computes inside, and goes through it.
-    fn fit_outputs(&mut self, block: usize) -> Result<(), Error> {
+    /// Fits the output maps of a block on what it computes inside, and goes through it: by what the fits leave, or, where
+    /// bits count, as the student itself computes.
+    fn fit_outputs(&mut self, block: usize, onwards: Onwards) -> Result<(), Error> {
         let hidden = std::mem::take(&mut self.hidden);
         let masks = self.states.batches().iter().map(|batch| &batch.mask);
         let contexts: Vec<_> =
             hidden.iter().cloned().zip(masks).map(|input| self.student.context(block, input)).collect();
-        let attended = self.fit_sublayer((block, "attention.output"), &contexts, &hidden)?;
-        drop((contexts, hidden));
+        let fitted = self.fit_sublayer((block, "attention.output"), &contexts, &hidden)?;
+        let attended: Vec<_> = match onwards {
+            Onwards::Fitted => fitted,
+            Onwards::Computed => {
+                contexts.into_iter().zip(hidden).map(|inputs| self.student.attended(block, inputs)).collect()
+            }
+        };
         let wide: Vec<_> = attended.iter().cloned().map(|state| self.student.widened(block, state)).collect();
-        self.hidden = self.fit_sublayer((block, "output"), &wide, &attended)?;
+        let fitted = self.fit_sublayer((block, "output"), &wide, &attended)?;
+        self.hidden = match onwards {
+            Onwards::Fitted => fitted,
+            Onwards::Computed => {
+                wide.into_iter().zip(attended).map(|inputs| self.student.narrowed(block, inputs)).collect()
+            }
+        };
         Ok(())
     }
 

@@ -6,8 +6,8 @@ use crate::config::MobileBertSettings;
 use crate::error::Problems;
 use crate::{Error, Family, TransformerConfig};
 
-/// The config of a student of `teacher` in `family` with some dimensions replaced; vocabulary and labels stay the
-/// teacher's. Dimensions may have the family's own name or BERT's (`hidden_size` for DistilBERT's `dim`).
+/// The config of a student of `teacher` in `family` with some dimensions replaced; vocabulary, head and labels stay the
+/// teacher's ([`Head::in_family`](crate::Head::in_family)). Dimensions may have the family's own name or BERT's (`hidden_size` for DistilBERT's `dim`).
 ///
 /// # Errors
 ///
@@ -39,6 +39,7 @@ fn in_family(teacher: &TransformerConfig, family: Family) -> TransformerConfig {
     }
     let mut config = TransformerConfig {
         family,
+        head: teacher.head.in_family(family),
         embedding_size: teacher.hidden_size,
         type_vocab_size: match family {
             Family::DistilBert => 0,

@@ -56,6 +56,7 @@ pub(crate) fn batch(ids: &[Vec<i32>], token_types: &[Vec<i32>], lengths: &[usize
         targets: Targets::Absent,
         rows: (0..ids.len() as u32).collect(),
         lengths: lengths.iter().map(|&length| length as u32).collect(),
+        masked: vec![0; ids.len()],
     }
 }
 

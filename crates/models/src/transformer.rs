@@ -7,10 +7,12 @@ use autodistillation_kernels::Arithmetic;
 use burn::module::Module;
 use burn::tensor::Device;
 
+use crate::bert::paths::logits;
 use crate::family::Spelling;
+use crate::head::{self, Spelled};
 use crate::{Bert, Error, Family, Loaded, MobileBert, TransformerConfig, folder, weights};
 
-/// An encoder with a sequence-classification head.
+/// An encoder with a head.
 ///
 /// Layers and parameters have the names of its family's checkpoints. The families that compute as BERT does hold a
 /// [`Bert`].
@@ -184,7 +186,18 @@ impl Network for Transformer {
     }
 
     fn logits(&self) -> LayerPath {
-        LayerPath::new("classifier")
+        let path = logits(self.config());
+        match self.spelled() {
+            Some((_, spelling)) => spelling.feature(&path).unwrap_or(path),
+            None => path,
+        }
+    }
+
+    fn next_sentence(&self) -> Option<LayerPath> {
+        match self {
+            Self::MobileBert(network) => network.next_sentence(),
+            other => other.as_bert()?.next_sentence(),
+        }
     }
 
     /// The first field is the family, the rest the field path in its network.
@@ -198,6 +211,9 @@ impl Network for Transformer {
             _ => Family::Bert,
         };
         let bert = Bert::parameter_name(rest);
+        if let Some((name, Spelled::Alike)) = head::parameter_name(rest) {
+            return name;
+        }
         family.spelling().map_or_else(|| bert.clone(), |spelling| spelling.parameter(&bert))
     }
 
@@ -213,5 +229,7 @@ impl Network for Transformer {
     }
 }
 
+#[cfg(test)]
+mod head_tests;
 #[cfg(test)]
 mod tests;

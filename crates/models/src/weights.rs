@@ -22,6 +22,8 @@ use autodistillation_distillation::Network;
 use burn::module::{ModuleVisitor, Param};
 use burn::tensor::Tensor;
 
+use crate::{Family, TransformerConfig};
+
 pub(crate) use checkpoint::Checkpoint;
 pub use checkpoint::weights_file;
 pub use checkpoint_problem::CheckpointProblem;
@@ -84,6 +86,17 @@ impl Weights {
             let weight = self.0.remove(&slot.name)?;
             (weight.dims == slot.dims).then_some(weight.values)
         })
+    }
+
+    /// The same with the matrix without rows that `transformers` looks for where a MobileBERT's states are as wide as the
+    /// embeddings that decode them.
+    pub(crate) fn with_empty_rows(mut self, config: &TransformerConfig) -> Self {
+        let as_wide = config.hidden_size == config.embedding_size;
+        if config.family == Family::MobileBert && config.head.is_language_model() && as_wide {
+            let weight = Weight { dims: vec![0, config.vocab_size], values: Vec::new() };
+            self.0.insert("cls.predictions.dense.weight".to_owned(), weight);
+        }
+        self
     }
 
     /// The weight called `name`.

@@ -139,6 +139,14 @@ pub enum LabelEncoding {
 }
 
 impl LabelEncoding {
+    /// The names of the classes, by id; none for values and unlabelled texts.
+    pub fn names(&self) -> &[String] {
+        match self {
+            Self::Classes(names) | Self::Several(names) | Self::Words(names) => names.names(),
+            _ => &[],
+        }
+    }
+
     /// The target of one record.
     pub(super) fn target(&self, table: &Table, record: &Record) -> Result<Target, Error> {
         let (path, line) = (table.path.clone(), record.line);

@@ -1,4 +1,4 @@
-//! The experiment that out-of-the-box mode runs: a BERT student taught by a BERT teacher.
+//! The experiment that out-of-the-box mode runs: a student of any family taught by a teacher of any family.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -24,9 +24,10 @@ use crate::experiment::stage_record::stage_record;
 use crate::experiment::start::trained;
 use crate::experiment::{Experiment, Patience, Shared, TrialContext, TrialError};
 use crate::latency_profile::LatencyProfile;
-use crate::materials::{Materials, Sets, task};
+use crate::materials::{Materials, Sets};
 use crate::plan::Plan;
 use crate::report::StageRecord;
+use crate::task::Task;
 use crate::teacher_cache::{self, CacheSettings, Notes};
 
 /// Dropout of students unless the config says otherwise: the teacher's soft targets regularise enough (see
@@ -36,7 +37,7 @@ const DROPOUT: f64 = 0.0;
 /// computes in proportion to its width (Yang et al. 2021, "Tensor Programs V"; measured in `docs/experiments.md`).
 const FULL_RATE_WIDTH: usize = 128;
 
-/// Builds BERT students of a plan, teaches them and measures them.
+/// Builds the students of a plan, teaches them and measures them.
 #[derive(Debug)]
 pub struct BuiltInExperiment {
     pub(super) plan: Plan,
@@ -84,7 +85,9 @@ impl BuiltInExperiment {
         let (teacher, notes) =
             teacher_cache::teacher(&materials.teachers(arithmetic), &materials.sets, cache);
         let (teaching, observed) = (Teaching::default(), Mutex::default());
-        materials.notes.extend(logit_losses::note(&plan.scheduler, task(&teacher_config)).map(str::to_owned));
+        materials
+            .notes
+            .extend(logit_losses::note(&plan.scheduler, Task::of(&teacher_config)).map(str::to_owned));
         let latencies = None;
         let (teacher_quality, similarity) = (OnceLock::new(), OnceLock::new());
         let experiment = Self {
@@ -167,7 +170,7 @@ impl BuiltInExperiment {
     pub fn scheduler(&self, config: &TransformerConfig) -> Scheduler {
         let stacks = (layers(config), layers(&self.teacher_config));
         let scheduler = self.plan.scheduler_along(&stacks.0, &stacks.1, self.similarity());
-        let scheduler = logit_losses::of_task(&scheduler, task(config));
+        let scheduler = logit_losses::of_task(&scheduler, Task::of(config));
         let scheduler = match self.teaching {
             Teaching::Distilled => scheduler,
             Teaching::LabelsAlone => scheduler.on_labels_alone(self.plan.training.optimizer.learning_rate()),

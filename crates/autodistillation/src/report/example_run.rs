@@ -87,6 +87,7 @@ fn empty(name: &str, space: SearchSpace) -> RunSummary {
         dataset: Dataset {
             name: "sst2".into(),
             task: "text-classification".into(),
+            auto_class: "AutoModelForSequenceClassification".to_owned(),
             train: 6920,
             validation: 872,
             test: Some(1821),

@@ -119,7 +119,7 @@ impl Card<'_> {
     }
 
     fn usage(&self) -> String {
-        format!("## Use\n\n```python\n{}```\n", self.format.usage())
+        format!("## Use\n\n```python\n{}```\n", self.format.usage(&self.run.dataset.auto_class))
     }
 
     fn architecture(&self) -> String {
@@ -203,27 +203,26 @@ impl CardFormat {
     }
 
     /// From texts to the network or its logits.
-    fn usage(self) -> &'static str {
+    fn usage(self, auto_class: &str) -> String {
         match self {
-            Self::HuggingFace => {
-                "from transformers import AutoModelForSequenceClassification, AutoTokenizer\n\
+            Self::HuggingFace => format!(
+                "from transformers import {auto_class}, AutoTokenizer\n\
                  tokenizer = AutoTokenizer.from_pretrained(\"path/to/this/folder\")\n\
-                 network = AutoModelForSequenceClassification.from_pretrained(\"path/to/this/folder\")\n"
-            }
-            Self::TensorFlow => {
-                "from transformers import AutoTokenizer, TFAutoModelForSequenceClassification\n\
+                 network = {auto_class}.from_pretrained(\"path/to/this/folder\")\n"
+            ),
+            Self::TensorFlow => format!(
+                "from transformers import AutoTokenizer, TF{auto_class}\n\
                  tokenizer = AutoTokenizer.from_pretrained(\"path/to/this/folder\")\n\
-                 network = TFAutoModelForSequenceClassification.from_pretrained(\"path/to/this/folder\")\n"
-            }
-            Self::Onnx => {
-                "import onnxruntime\n\
+                 network = TF{auto_class}.from_pretrained(\"path/to/this/folder\")\n"
+            ),
+            Self::Onnx => "import onnxruntime\n\
                  from transformers import AutoTokenizer\n\
                  tokenizer = AutoTokenizer.from_pretrained(\"path/to/this/folder\")\n\
                  session = onnxruntime.InferenceSession(\"path/to/this/folder/model.onnx\")\n\
                  inputs = tokenizer([\"a text\"], padding=True, return_tensors=\"np\")\n\
                  inputs = {port.name: inputs[port.name].astype(\"int64\") for port in session.get_inputs()}\n\
                  logits = session.run([\"logits\"], inputs)[0]\n"
-            }
+                .to_owned(),
         }
     }
 }

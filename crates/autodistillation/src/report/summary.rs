@@ -165,6 +165,11 @@ pub struct RecipeStage {
     pub learning_rate: f64,
 }
 
+/// What students were before there were other heads.
+fn sequence_classification() -> String {
+    "AutoModelForSequenceClassification".to_owned()
+}
+
 /// The data set.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct Dataset {
@@ -172,6 +177,9 @@ pub struct Dataset {
     pub name: String,
     /// The Hugging Face pipeline tag, such as `text-classification`.
     pub task: String,
+    /// The class of `transformers` that loads a student, such as `AutoModelForSequenceClassification`.
+    #[serde(default = "sequence_classification")]
+    pub auto_class: String,
     /// Training examples.
     pub train: u64,
     /// Validation examples.

@@ -6,15 +6,14 @@ use autodistillation_models::{Arithmetic, TransformerConfig};
 use autodistillation_search::{Architecture, Metrics, Study};
 use serde_json::Value;
 
-use crate::data::LabelEncoding;
 use crate::experiment::BuiltInExperiment;
 use crate::files::{read_json, read_lines};
-use crate::materials::labels;
 use crate::plan::{DataSource, Initialize, Plan};
 use crate::report::{
     CurvePoint, Dataset, Environment, LatencyPercentiles, LatencySettings, Measured, Recipe, RecipeStage,
     RunSummary, StageRecord, Teacher, TimeShare, TrialRecord,
 };
+use crate::task::Task;
 use crate::{ComputeDevice, Error};
 
 /// The summary that a finished run left behind.
@@ -170,17 +169,14 @@ fn recipe_stage(stage: &autodistillation_distillation::Stage) -> RecipeStage {
 fn dataset(experiment: &BuiltInExperiment) -> Dataset {
     let (plan, sets) = (experiment.plan(), &experiment.materials().sets);
     let config = experiment.materials().teacher.config();
-    let classes = match labels(config) {
-        Ok(LabelEncoding::Classes(names) | LabelEncoding::Several(names)) => names.names().to_vec(),
-        _ => Vec::new(),
-    };
     Dataset {
         name: dataset_name(plan),
-        task: "text-classification".to_owned(),
+        task: Task::of(config).pipeline().to_owned(),
+        auto_class: Task::of(config).auto_class().to_owned(),
         train: sets.training.len() as u64,
         validation: sets.validation.len() as u64,
         test: sets.test.as_ref().map(|test| test.len() as u64),
-        labels: classes,
+        labels: sets.classes.clone(),
         max_length: plan.data.max_length as u32,
     }
 }

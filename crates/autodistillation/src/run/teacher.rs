@@ -4,17 +4,18 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 
-use autodistillation_models::{ProblemType, Tokenizer, Transformer, TransformerConfig};
+use autodistillation_models::{Tokenizer, Transformer, TransformerConfig};
 use burn::tensor::Device;
 use serde_json::{Map, Value, json};
 
 use crate::Error;
-use crate::data::{LabelNames, demo};
+use crate::data::demo;
 use crate::event::{RunEvent, RunListener};
 use crate::files::{write, write_json};
 use crate::finetune::{Lesson, fine_tune};
 use crate::materials::Tables;
 use crate::plan::{Plan, TeacherPlan};
+use crate::task::DataTask;
 
 /// The folder of the teacher that `plan` wants trained, trained now unless an earlier run has done it; `None` when
 /// the plan names a folder.
@@ -76,20 +77,18 @@ fn write_tokenizer(folder: &Path, vocabulary: &[String]) -> Result<(), Error> {
 fn config(
     architecture: &Map<String, Value>,
     tokenizer: &Tokenizer,
-    ((classes, problem), length): ((LabelNames, ProblemType), usize),
+    (task, length): (DataTask, usize),
 ) -> Result<TransformerConfig, Error> {
-    let names: Map<String, Value> =
-        classes.names().iter().enumerate().map(|(id, name)| (id.to_string(), json!(name))).collect();
     let mut json = json!({
         "model_type": "bert", "architectures": ["BertForSequenceClassification"], "hidden_act": "gelu",
         "vocab_size": tokenizer.vocabulary_size(), "max_position_embeddings": length, "type_vocab_size": 2,
         "layer_norm_eps": 1e-12, "initializer_range": 0.02, "hidden_dropout_prob": 0.1,
-        "attention_probs_dropout_prob": 0.1, "pad_token_id": tokenizer.padding_id(), "id2label": names,
+        "attention_probs_dropout_prob": 0.1, "pad_token_id": tokenizer.padding_id(),
     });
     for (name, value) in architecture {
         json[name.as_str()] = value.clone();
     }
     let config = TransformerConfig::from_json(&json)
         .map_err(|problems| autodistillation_models::Error::Architecture { problems })?;
-    Ok(config.with_labels(classes.names().to_vec(), problem)?)
+    task.give(config)
 }

@@ -40,7 +40,7 @@ fn set(examples: u32) -> ExampleSet {
 }
 
 fn sets() -> Sets {
-    Sets { training: set(150), validation: set(20), test: None }
+    Sets { training: set(150), validation: set(20), test: None, classes: Vec::new() }
 }
 
 fn taps() -> Taps {

@@ -6,7 +6,7 @@ use burn::tensor::{Device, Tensor};
 
 use super::{Pass, paths};
 use crate::TransformerConfig;
-use crate::layers::{Embedding, LayerNorm, dropout, site};
+use crate::layers::{Embedding, LayerNorm, TableUse, dropout, site};
 
 /// Tokens to vectors.
 #[derive(Module, Debug)]
@@ -37,8 +37,8 @@ impl Embeddings {
     }
 
     /// (batch, length) → (batch, length, width of the embeddings). The feature is the module's output, after dropout.
-    pub(super) fn forward(&self, batch: &Batch, pass: &mut Pass<'_>) -> Option<Tensor<3>> {
-        let words = self.word_embeddings.forward_by_rows(batch.ids.clone());
+    pub(super) fn forward(&self, batch: &Batch, uses: TableUse, pass: &mut Pass<'_>) -> Option<Tensor<3>> {
+        let words = self.word_embeddings.look_up(batch.ids.clone(), uses);
         let places = self.position_embeddings.run(self.first_position, batch.length()); // (1, length, width)
         let summed = match &self.token_type_embeddings {
             Some(segments) => words + segments.of_segments(batch.token_types.clone()) + places,

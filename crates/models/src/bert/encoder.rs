@@ -8,6 +8,7 @@ use burn::tensor::{Device, Tensor, activation};
 use super::attention::AttentionInput;
 use super::{Attention, Pass, paths};
 use crate::config::{Activation, TransformerConfig};
+use crate::head::LastStates;
 use crate::layers::{LayerNorm, Linear, dropout, site};
 
 /// The layers in order.
@@ -82,17 +83,17 @@ impl Encoder {
 
     /// (batch, length, hidden) → the last layer's states, (batch, length or 1, hidden).
     ///
-    /// The pooler reads the first token only. So where nothing inside the last layer is tapped, that layer
-    /// computes only the first token's state, which spares most of its work.
+    /// A pooler reads the first token only. So where nothing else of the last layer is wanted, that layer computes only
+    /// the first token's state, which spares most of its work.
     pub(super) fn forward(
         &self,
-        mut hidden: Tensor<3>,
-        mask: &Tensor<2>,
+        (mut hidden, mask): (Tensor<3>, &Tensor<2>),
+        wanted: LastStates,
         pass: &mut Pass<'_>,
     ) -> Option<Tensor<3>> {
         for (index, layer) in self.layer.iter().enumerate() {
             let last = index + 1 == self.layer.len();
-            let first_alone = last && !pass.wants_inside(&paths::layer(index));
+            let first_alone = last && wanted == LastStates::First && !pass.wants_inside(&paths::layer(index));
             let queries = if first_alone { first_token(&hidden) } else { hidden.clone() };
             let mode = site(pass.mode, index + 1);
             hidden = layer.forward(&LayerInput { layer: index, hidden, queries, mask, mode }, pass)?;
@@ -148,7 +149,7 @@ impl Intermediate {
 }
 
 /// The activation of a feed-forward part, element by element.
-pub(crate) fn activate(by: Activation, input: Tensor<3>) -> Tensor<3> {
+pub(crate) fn activate<const D: usize>(by: Activation, input: Tensor<D>) -> Tensor<D> {
     match by {
         Activation::Gelu => kernels::gelu(input),
         Activation::GeluTanh => kernels::gelu_tanh(input),

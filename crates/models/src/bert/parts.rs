@@ -34,7 +34,7 @@ impl Bert {
     }
 
     /// The attention output of a layer, from its context and its input.
-    fn attended(&self, layer: usize, (context, hidden): (Tensor<3>, Tensor<3>)) -> Tensor<3> {
+    pub(crate) fn attended(&self, layer: usize, (context, hidden): (Tensor<3>, Tensor<3>)) -> Tensor<3> {
         self.bert.encoder.layer[layer].attention.output.forward(context, hidden, Mode::Evaluation)
     }
 
@@ -50,12 +50,13 @@ impl Bert {
     }
 
     /// A layer's output, from the activations of its feed-forward part and its attention output.
-    fn narrowed(&self, layer: usize, (wide, attended): (Tensor<3>, Tensor<3>)) -> Tensor<3> {
+    pub(crate) fn narrowed(&self, layer: usize, (wide, attended): (Tensor<3>, Tensor<3>)) -> Tensor<3> {
         self.bert.encoder.layer[layer].output.forward(wide, attended, Mode::Evaluation)
     }
 
-    /// The last hidden states to the logits, (batch, classes).
-    pub(crate) fn head(&self, hidden: Tensor<3>) -> Tensor<2> {
-        self.classifier.forward(self.bert.pooler.pool(super::encoder::first_token_rows(&hidden)))
+    /// The last hidden states to the logits, (batch, classes); `None` unless it classifies texts.
+    pub(crate) fn classify(&self, hidden: Tensor<3>) -> Option<Tensor<2>> {
+        let pooled = self.bert.pooler.as_ref()?.pool(super::encoder::first_token_rows(&hidden));
+        Some(self.head.classifier()?.forward(pooled))
     }
 }

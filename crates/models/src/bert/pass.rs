@@ -56,6 +56,11 @@ impl<'a> Pass<'a> {
         self.features
     }
 
+    /// Passes by the scores of masked tokens, (masked tokens, width).
+    pub(crate) fn masked_tokens(&mut self, path: LayerPath, tensor: &Tensor<2>) -> Option<()> {
+        self.capture(path, || Feature::MaskedTokens(tensor.clone()))
+    }
+
     fn capture(&mut self, path: LayerPath, feature: impl FnOnce() -> Feature) -> Option<()> {
         if !self.taps.wants(&path) {
             return Some(());

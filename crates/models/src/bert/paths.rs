@@ -2,7 +2,7 @@
 
 use autodistillation_distillation::{LayerOutput, LayerPath, Shape};
 
-use crate::TransformerConfig;
+use crate::{Head, TransformerConfig};
 
 pub(crate) fn embeddings() -> LayerPath {
     LayerPath::new("bert.embeddings")
@@ -17,8 +17,51 @@ pub(super) fn pooler() -> LayerPath {
     LayerPath::new("bert.pooler")
 }
 
-pub(super) fn classifier() -> LayerPath {
+pub(crate) fn classifier() -> LayerPath {
     LayerPath::new("classifier")
+}
+
+/// The scores of masked tokens.
+pub(crate) fn words() -> LayerPath {
+    LayerPath::new("cls")
+}
+
+/// Whether the second text follows the first.
+pub(crate) fn next_sentence() -> LayerPath {
+    LayerPath::with_output("cls", 1)
+}
+
+/// Where the answers of a network of this config come out.
+pub(crate) fn logits(config: &TransformerConfig) -> LayerPath {
+    if config.head.is_language_model() { words() } else { classifier() }
+}
+
+/// What the head puts out, in order of computation; `pooler` is the pooler's path.
+pub(crate) fn of_head(config: &TransformerConfig, pooler: LayerPath) -> Vec<LayerOutput> {
+    let pooled = LayerOutput { path: pooler, shape: Shape::Vectors { width: config.hidden_size } };
+    let classes = config.num_labels();
+    let scores = LayerOutput { path: words(), shape: Shape::MaskedTokens { width: config.vocab_size } };
+    match config.head {
+        Head::Classifier => {
+            vec![pooled, LayerOutput { path: classifier(), shape: Shape::Vectors { width: classes } }]
+        }
+        Head::TokenClassifier => {
+            vec![LayerOutput { path: classifier(), shape: Shape::Sequence { width: classes } }]
+        }
+        Head::MaskedLanguageModel => vec![scores],
+        Head::Pretraining => {
+            vec![scores, pooled, LayerOutput { path: next_sentence(), shape: Shape::Vectors { width: 2 } }]
+        }
+    }
+}
+
+/// What an alias of the language model's head stands for: its parts by their own names.
+pub(crate) fn resolve_head(path: &LayerPath) -> Option<LayerPath> {
+    match (path.module.as_str(), path.output) {
+        ("cls.predictions", 0) => Some(words()),
+        ("cls.seq_relationship", 0) => Some(next_sentence()),
+        _ => None,
+    }
 }
 
 /// The module name of layer `index`.
@@ -45,8 +88,7 @@ pub(super) fn layers(config: &TransformerConfig) -> Vec<LayerOutput> {
         outputs.push(LayerOutput { path: embeddings_project(), shape: hidden });
     }
     outputs.extend((0..config.num_hidden_layers).flat_map(|index| in_order(index, config)));
-    outputs.push(LayerOutput { path: pooler(), shape: Shape::Vectors { width: config.hidden_size } });
-    outputs.push(LayerOutput { path: classifier(), shape: Shape::Vectors { width: config.num_labels() } });
+    outputs.extend(of_head(config, pooler()));
     outputs
 }
 
@@ -70,6 +112,9 @@ fn in_order(index: usize, config: &TransformerConfig) -> Vec<LayerOutput> {
 /// What an alias stands for: `bert`, `bert.encoder` and `bert.output` are the last hidden state, a whole layer
 /// is its output, `attention` is `attention.output`, and output 1 of either is the attention probabilities.
 pub(super) fn resolve(path: &LayerPath, layers: usize) -> LayerPath {
+    if let Some(path) = resolve_head(path) {
+        return path;
+    }
     if path.output == 0 && ["bert", "bert.encoder", "bert.output"].contains(&path.module.as_str()) {
         return in_layer(layers - 1, "output");
     }
@@ -90,6 +135,9 @@ pub(crate) fn aliased_layer<'a>(module: &'a str, layers: &str) -> Option<(usize,
 
 /// The checkpoint's name for a field path: `self` is no name in Rust, and `LayerNorm` no field name.
 pub(crate) fn parameter_name(field_path: &str) -> String {
+    if let Some((name, _)) = crate::head::parameter_name(field_path) {
+        return name;
+    }
     let spelled = field_path.split('.').map(|field| match field {
         "self_attention" => "self",
         "layer_norm" => "LayerNorm",

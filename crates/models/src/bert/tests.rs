@@ -20,7 +20,7 @@ fn loaded(folder: &std::path::Path) -> Bert {
 
 fn values(feature: &Feature) -> Vec<f32> {
     match feature.clone().without_autodiff() {
-        Feature::Vectors(tensor) => tensor.into_data(),
+        Feature::Vectors(tensor) | Feature::MaskedTokens(tensor) => tensor.into_data(),
         Feature::Sequence(tensor) => tensor.into_data(),
         Feature::Attention(tensor) => tensor.into_data(),
     }
@@ -119,6 +119,7 @@ fn shapes_are_those_that_layers_lists() {
             autodistillation_distillation::Shape::Vectors { width } => vec![2, width],
             autodistillation_distillation::Shape::Sequence { width } => vec![2, 5, width],
             autodistillation_distillation::Shape::Attention { heads } => vec![2, heads, 5, 5],
+            autodistillation_distillation::Shape::MaskedTokens { width } => vec![10, width],
         };
         assert_eq!(features.get(&layer.path).unwrap().dims(), expected, "{}", layer.path);
     }
@@ -151,7 +152,8 @@ fn a_pass_keeps_what_is_tapped_and_stops_there() {
     let network = bert(&[], 5);
     let path = LayerPath::with_output("bert.encoder.layer.0.attention.self", 1);
     // A classifier that cannot be computed shows that the pass ended before it.
-    let broken = Bert { classifier: Linear::blank(1, 1, &Device::flex()), ..network };
+    let head = NetworkHead::Classifier(crate::layers::Linear::blank(1, 1, &Device::flex()));
+    let broken = Bert { head, ..network };
     let features = broken.forward(&two_sentences(), &Taps::new([path.clone()]), Mode::Evaluation);
     assert_eq!(features.iter().map(|(path, _)| path.clone()).collect::<Vec<_>>(), [path]);
     assert_eq!(broken.forward(&two_sentences(), &Taps::default(), Mode::Evaluation).iter().count(), 0);

@@ -84,6 +84,14 @@ pub enum ConfigProblem {
         /// Rows of the word embeddings.
         vocabulary: usize,
     },
+    /// A language model whose states are narrower than its embeddings.
+    #[error("embedding_size {embedding} is more than hidden_size {hidden}, from which words are decoded")]
+    NarrowDecoder {
+        /// Width of the states.
+        hidden: usize,
+        /// Width of the embeddings.
+        embedding: usize,
+    },
     /// The head has no output.
     #[error("the head has no label: give `id2label` or `num_labels`")]
     NoLabels,

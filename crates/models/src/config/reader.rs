@@ -3,7 +3,7 @@
 use serde_json::{Map, Value};
 
 use super::{ConfigProblem, labels};
-use crate::Family;
+use crate::{Family, Head};
 
 /// More labels than any classifier has; guards against allocating for a corrupt count.
 const MOST_LABELS: usize = 1_000_000;
@@ -35,6 +35,17 @@ impl<'a> Reader<'a> {
                 Family::Bert
             }),
         }
+    }
+
+    /// The head that `architectures` names; a classifier of texts where they name none.
+    pub(super) fn head(&mut self, family: Family) -> Head {
+        let class = self.get("architectures").and_then(first_name);
+        let head = class.and_then(|class| family.head_of(class)).unwrap_or(Head::Classifier);
+        if head.is_language_model() {
+            // Decoders of their own are not supported: scores come from the table of the words.
+            self.only("tie_word_embeddings", |value| value == true, "true");
+        }
+        head
     }
 
     /// Refuses what would load and compute something else: other heads and attention variants.
@@ -107,6 +118,12 @@ impl<'a> Reader<'a> {
             self.problems.push(ConfigProblem::Unsupported { key, found: value.to_string(), supported });
         }
         found
+    }
+
+    /// The class names that `head` has.
+    pub(super) fn labels_of(&mut self, head: Head) -> Vec<String> {
+        let labels = self.labels();
+        if head.is_language_model() { Vec::new() } else { labels }
     }
 
     /// The class names: `id2label`, else `num_labels` unnamed ones, else two as in Hugging Face.

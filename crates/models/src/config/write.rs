@@ -2,16 +2,16 @@
 
 use serde_json::{Map, Value, json};
 
-use super::{TransformerConfig, labels};
+use super::{Head, TransformerConfig, labels};
 use crate::Family;
 
 impl TransformerConfig {
-    /// The stock Hugging Face config of this network as its family's `…ForSequenceClassification`, keys sorted.
+    /// The stock Hugging Face config of this network, keys sorted.
     pub fn to_json(&self) -> Value {
         let mut object = self.extra.clone();
         let keys = self.family.keys();
         let mut set = |key: &str, value: Value| object.insert(key.to_owned(), value);
-        set("architectures", json!([self.family.classifier_class()]));
+        set("architectures", json!([self.family.class_of(self.head)]));
         set("model_type", json!(self.family.model_type()));
         set(keys.hidden_size, json!(self.hidden_size));
         set(keys.layers, json!(self.num_hidden_layers));
@@ -25,9 +25,13 @@ impl TransformerConfig {
         set(keys.classifier_dropout, json!(self.classifier_dropout));
         set("initializer_range", json!(self.initializer_range));
         set("pad_token_id", json!(self.pad_token_id));
-        set("problem_type", json!(self.task().name()));
-        set("id2label", labels::id2label(&self.labels));
-        set("label2id", labels::label2id(&self.labels));
+        if self.head == Head::Classifier {
+            set("problem_type", json!(self.task().name()));
+        }
+        if !self.head.is_language_model() {
+            set("id2label", labels::id2label(&self.labels));
+            set("label2id", labels::label2id(&self.labels));
+        }
         self.set_what_is_the_familys(&mut object);
         object.sort_keys();
         Value::Object(object)

@@ -15,6 +15,8 @@ pub(crate) struct Spelling {
     parameters: &'static [(&'static str, &'static str)],
     /// Parameters elsewhere that are not in the body under BERT's name.
     outside: &'static [(&'static str, &'static str)],
+    /// The module that puts out a language model's scores, BERT's `cls`.
+    scores: &'static str,
     /// Features inside a layer, BERT's module and output first; empty = as in BERT.
     features: &'static [(Output, Output)],
 }
@@ -25,6 +27,7 @@ type Output = (&'static str, usize);
 const BERT_BODY: &str = "bert";
 const BERT_LAYERS: &str = "bert.encoder.layer";
 const POOLER: &str = "bert.pooler";
+const SCORES: &str = "cls";
 
 const DISTILBERT: Spelling = Spelling {
     body: "distilbert",
@@ -39,7 +42,13 @@ const DISTILBERT: Spelling = Spelling {
         ("output.dense", "ffn.lin2"),
         ("output.LayerNorm", "output_layer_norm"),
     ],
-    outside: &[("bert.pooler.dense", "pre_classifier")],
+    outside: &[
+        ("bert.pooler.dense", "pre_classifier"),
+        ("cls.predictions.transform.dense", "vocab_transform"),
+        ("cls.predictions.transform.LayerNorm", "vocab_layer_norm"),
+        ("cls.predictions", "vocab_projector"),
+    ],
+    scores: "vocab_projector",
     features: &[
         (("attention.self.query", 0), ("attention.q_lin", 0)),
         (("attention.self.key", 0), ("attention.k_lin", 0)),
@@ -51,14 +60,18 @@ const DISTILBERT: Spelling = Spelling {
     ],
 };
 
-const HEAD_OF_TWO_LAYERS: &[(&str, &str)] =
-    &[("bert.pooler.dense", "classifier.dense"), ("classifier", "classifier.out_proj")];
-
 const ROBERTA: Spelling = Spelling {
     body: "roberta",
     layers: "roberta.encoder.layer",
     parameters: &[],
-    outside: HEAD_OF_TWO_LAYERS,
+    outside: &[
+        ("bert.pooler.dense", "classifier.dense"),
+        ("classifier", "classifier.out_proj"),
+        ("cls.predictions.transform.dense", "lm_head.dense"),
+        ("cls.predictions.transform.LayerNorm", "lm_head.layer_norm"),
+        ("cls.predictions", "lm_head"),
+    ],
+    scores: "lm_head",
     features: &[],
 };
 
@@ -66,7 +79,14 @@ const ELECTRA: Spelling = Spelling {
     body: "electra",
     layers: "electra.encoder.layer",
     parameters: &[],
-    outside: HEAD_OF_TWO_LAYERS,
+    outside: &[
+        ("bert.pooler.dense", "classifier.dense"),
+        ("classifier", "classifier.out_proj"),
+        ("cls.predictions.transform.dense", "generator_predictions.dense"),
+        ("cls.predictions.transform.LayerNorm", "generator_predictions.LayerNorm"),
+        ("cls.predictions", "generator_lm_head"),
+    ],
+    scores: "generator_lm_head",
     features: &[],
 };
 
@@ -112,8 +132,10 @@ impl Spelling {
             };
             return Some(LayerPath::with_output(format!("{}.{layer}.{module}", self.layers), output));
         }
-        if path.module == POOLER {
-            return None; // The activation of its head is no module.
+        match path.module.as_str() {
+            POOLER => return None, // The activation of its head is no module.
+            SCORES => return Some(LayerPath::with_output(self.scores, path.output)),
+            _ => {}
         }
         let module = replaced(&path.module, &[(BERT_BODY, self.body)]);
         Some(LayerPath::with_output(module.unwrap_or_else(|| path.module.clone()), path.output))
@@ -127,6 +149,9 @@ impl Spelling {
                 features => features.iter().find(|(_, own)| *own == (inside, path.output))?.0,
             };
             return Some(LayerPath::with_output(format!("{BERT_LAYERS}.{layer}.{module}"), output));
+        }
+        if path.module == self.scores {
+            return Some(LayerPath::with_output(SCORES, path.output));
         }
         let module = replaced(&path.module, &[(self.body, BERT_BODY)]);
         let path = LayerPath::with_output(module.unwrap_or_else(|| path.module.clone()), path.output);

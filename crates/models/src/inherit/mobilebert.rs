@@ -21,13 +21,17 @@ pub(super) fn inherit(
             start.copy(EMBEDDINGS, EMBEDDINGS);
             start.copy_layers("mobilebert.encoder.layer", plan);
             start.copy("mobilebert.pooler", "mobilebert.pooler");
-            start.copy("classifier", "classifier");
+            start.copy_head();
+            start.copy("cls.predictions.dense", "cls.predictions.dense");
             start
         }
         other => {
             let Some(teacher) = other.as_bert() else { return (student, Vec::new()) };
             let mut start = Start::new(&student, teacher, (&own, teacher.config()));
             narrow_embeddings(&mut start, teacher);
+            if own.head.is_language_model() {
+                start.copy_head();
+            }
             start
         }
     };

@@ -6,6 +6,15 @@ use burn::tensor::{Device, Int, Tensor};
 
 use super::blank;
 
+/// What a pass does with a table of word embeddings.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum TableUse {
+    /// Looks words up, once.
+    LookUpAlone,
+    /// Scores words with it too, so that all its rows have a gradient.
+    DecoderToo,
+}
+
 /// One vector per id.
 #[derive(Module, Debug)]
 pub struct Embedding {
@@ -27,6 +36,14 @@ impl Embedding {
     /// looked up once in a pass.
     pub fn forward_by_rows(&self, ids: Tensor<2, Int>) -> Tensor<3> {
         kernels::embedding_by_rows(self.weight.val(), ids)
+    }
+
+    /// As [`Embedding::forward`], with the form of the gradient that the table's uses in the pass allow.
+    pub(crate) fn look_up(&self, ids: Tensor<2, Int>, uses: TableUse) -> Tensor<3> {
+        match uses {
+            TableUse::LookUpAlone => self.forward_by_rows(ids),
+            TableUse::DecoderToo => self.forward(ids),
+        }
     }
 
     /// The vectors of the ids from `first` to `first + length - 1`, (1, length, width).

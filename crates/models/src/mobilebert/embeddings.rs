@@ -9,7 +9,7 @@ use super::{Norm, paths};
 use crate::TransformerConfig;
 use crate::bert::Pass;
 use crate::config::MobileBertSettings;
-use crate::layers::{Embedding, Linear, dropout, site};
+use crate::layers::{Embedding, Linear, TableUse, dropout, site};
 
 /// Tokens to vectors.
 #[derive(Module, Debug)]
@@ -58,8 +58,8 @@ impl Embeddings {
     }
 
     /// (batch, length) → (batch, length, hidden). The feature is the module's output, after dropout.
-    pub(super) fn forward(&self, batch: &Batch, pass: &mut Pass<'_>) -> Option<Tensor<3>> {
-        let words = self.word_embeddings.forward_by_rows(batch.ids.clone());
+    pub(super) fn forward(&self, batch: &Batch, uses: TableUse, pass: &mut Pass<'_>) -> Option<Tensor<3>> {
+        let words = self.word_embeddings.look_up(batch.ids.clone(), uses);
         let words = if self.trigram { with_neighbours(constant_padding(words, &batch.mask)) } else { words };
         let words = if self.widens { self.embedding_transformation.forward(words) } else { words };
         let segments = self.token_type_embeddings.of_segments(batch.token_types.clone());

@@ -3,6 +3,7 @@
 use autodistillation_distillation::{LayerOutput, LayerPath, Shape};
 
 use crate::TransformerConfig;
+use crate::bert::paths::{of_head, resolve_head};
 use crate::bert::{aliased_layer, checkpoint_name};
 use crate::config::Bottlenecks;
 
@@ -14,10 +15,6 @@ pub(super) fn embeddings() -> LayerPath {
 
 pub(super) fn pooler() -> LayerPath {
     LayerPath::new("mobilebert.pooler")
-}
-
-pub(super) fn classifier() -> LayerPath {
-    LayerPath::new("classifier")
 }
 
 /// The module name of layer `index`.
@@ -36,11 +33,9 @@ fn probabilities(index: usize) -> LayerPath {
 /// Every output in order of computation.
 pub(super) fn layers(config: &TransformerConfig) -> Vec<LayerOutput> {
     let hidden = Shape::Sequence { width: config.hidden_size };
-    let vectors = |width| Shape::Vectors { width };
     let mut outputs = vec![LayerOutput { path: embeddings(), shape: hidden }];
     outputs.extend((0..config.num_hidden_layers).flat_map(|index| in_order(index, config)));
-    outputs.push(LayerOutput { path: pooler(), shape: vectors(config.hidden_size) });
-    outputs.push(LayerOutput { path: classifier(), shape: vectors(config.num_labels()) });
+    outputs.extend(of_head(config, pooler()));
     outputs
 }
 
@@ -79,6 +74,9 @@ fn bottlenecks(config: &TransformerConfig) -> Option<Bottlenecks> {
 /// whole layer is its output, `attention` is `attention.output`, `ffn.{i}` is `ffn.{i}.output`, and output 1 of a layer
 /// or its attention is the attention probabilities.
 pub(super) fn resolve(path: &LayerPath, config: &TransformerConfig) -> LayerPath {
+    if let Some(path) = resolve_head(path) {
+        return path;
+    }
     let whole = ["mobilebert", "mobilebert.encoder", "mobilebert.output"];
     if path.output == 0 && whole.contains(&path.module.as_str()) {
         return in_layer(config.num_hidden_layers - 1, "output");

@@ -1,15 +1,17 @@
 //! BERT as a graph, and the families that only spell it otherwise.
 
-use super::graph::{GraphBuilder, Value};
+use super::graph::{GraphBuilder, OutputOf, Value};
 use super::messages::Graph;
 use super::operators::AttentionInputs;
 use crate::bert::head::HeadActivation;
-use crate::bert::{Attention, Bert, Embeddings, EncoderLayer, ResidualOutput};
+use crate::bert::{Attention, Bert, Embeddings, EncoderLayer, Pooler, ResidualOutput};
 use crate::config::Activation;
+use crate::head::NetworkHead;
 use crate::layers::Linear;
 
 /// The graph from token ids to logits.
-pub(super) fn graph(network: &Bert) -> Graph {
+/// `None` for a language model.
+pub(super) fn graph(network: &Bert) -> Option<Graph> {
     let (builder, ids, bias) = GraphBuilder::of_tokens();
     let mut body = Body { network, bias, builder };
     let mut hidden = body.embeddings(&network.bert.embeddings, &ids);
@@ -19,8 +21,8 @@ pub(super) fn graph(network: &Bert) -> Graph {
     for layer in 0..network.bert.encoder.layer.len() {
         hidden = body.layer(layer, &hidden);
     }
-    let logits = body.head(&hidden);
-    body.builder.finish(super::LOGITS, (logits, network.config().num_labels()))
+    let (logits, of) = body.head(&hidden)?;
+    Some(body.builder.finish(super::LOGITS, (logits, network.config().num_labels()), of))
 }
 
 struct Body<'a> {
@@ -112,17 +114,31 @@ impl Body<'_> {
         self.builder.layer_norm(&norm, &output.layer_norm, &sum)
     }
 
-    /// (batch, rows, hidden) → (batch, labels)
-    fn head(&mut self, hidden: &Value) -> Value {
+    /// (batch, length, hidden) → (batch, labels), or (batch, length, labels)
+    fn head(&mut self, hidden: &Value) -> Option<(Value, OutputOf)> {
+        match &self.network.head {
+            NetworkHead::Classifier(linear) => {
+                let pooler = self.network.bert.pooler.as_ref()?;
+                Some((self.classified(hidden, (pooler, linear)), OutputOf::Texts))
+            }
+            NetworkHead::TokenClassifier(linear) => {
+                Some((self.builder.linear("classifier", linear, hidden), OutputOf::Tokens))
+            }
+            NetworkHead::Language(_) => None,
+        }
+    }
+
+    /// (batch, length, hidden) → (batch, labels)
+    fn classified(&mut self, hidden: &Value, (pooler, linear): (&Pooler, &Linear)) -> Value {
         let (place, classifier) = (self.at("bert.pooler.dense"), self.at("classifier"));
         let builder = &mut self.builder;
         let first = builder.first_vector(&place, hidden);
-        let pooled = builder.dense(&place, &self.network.bert.pooler.dense, &first);
+        let pooled = builder.dense(&place, &pooler.dense, &first);
         let pooled = match HeadActivation::of(self.network.config().family) {
             HeadActivation::Tanh => builder.node("Tanh", &place, &[&pooled]),
             HeadActivation::Relu => builder.activation(&place, Activation::Relu, &pooled),
             HeadActivation::Gelu => builder.activation(&place, Activation::Gelu, &pooled),
         };
-        builder.dense(&classifier, &self.network.classifier, &pooled)
+        builder.dense(&classifier, linear, &pooled)
     }
 }

@@ -27,6 +27,13 @@ pub(super) const BATCH: &str = "batch";
 /// The dimension that is the number of tokens of the longest example.
 pub(super) const LENGTH: &str = "length";
 
+/// What an output has a row for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum OutputOf {
+    Texts,
+    Tokens,
+}
+
 impl GraphBuilder {
     /// An input of token ids or the like: int64, (batch, length).
     pub(super) fn input(&mut self, name: &str) -> Value {
@@ -91,13 +98,17 @@ impl GraphBuilder {
         self.constant(format!("constant.[{}]", written.join(",")), (vec![values.len()], numbers))
     }
 
-    /// The graph, whose output `name` is `value` of (batch, width) in f32.
-    pub(super) fn finish(mut self, name: &str, (value, width): (Value, usize)) -> Graph {
+    /// The graph, whose output `name` is `value` in f32: (batch, width), or (batch, length, width) `of` tokens.
+    pub(super) fn finish(mut self, name: &str, (value, width): (Value, usize), of: OutputOf) -> Graph {
         for node in &mut self.graph.nodes {
             let names = node.outputs.iter_mut().chain(&mut node.inputs);
             names.filter(|other| **other == value.0).for_each(|other| name.clone_into(other));
         }
-        let dims = vec![Dimension::Named(BATCH.to_owned()), Dimension::Fixed(width as i64)];
+        let named = |name: &str| Dimension::Named(name.to_owned());
+        let dims = match of {
+            OutputOf::Texts => vec![named(BATCH), Dimension::Fixed(width as i64)],
+            OutputOf::Tokens => vec![named(BATCH), named(LENGTH), Dimension::Fixed(width as i64)],
+        };
         self.graph.outputs.push(Port { name: name.to_owned(), element: code::FLOAT_32, dims });
         self.graph
     }

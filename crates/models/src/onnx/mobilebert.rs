@@ -1,24 +1,26 @@
 //! MobileBERT as a graph.
 
-use super::graph::{GraphBuilder, Value, integer};
+use super::graph::{GraphBuilder, OutputOf, Value, integer};
 use super::messages::Graph;
 use super::operators::AttentionInputs;
 use crate::config::Bottlenecks;
+use crate::head::NetworkHead;
 use crate::layers::Linear;
 use crate::mobilebert::{
-    Bottleneck, BottleneckLayer, Embeddings, Intermediate, Layer, MobileBert, Norm, Output,
+    Bottleneck, BottleneckLayer, Embeddings, Intermediate, Layer, MobileBert, Norm, Output, Pooler,
 };
 
 /// The graph from token ids to logits.
-pub(super) fn graph(network: &MobileBert) -> Graph {
+/// `None` for a language model.
+pub(super) fn graph(network: &MobileBert) -> Option<Graph> {
     let (builder, ids, bias) = GraphBuilder::of_tokens();
     let mut body = Body { network, bias, builder };
     let mut hidden = body.embeddings(&network.mobilebert.embeddings, &ids);
     for layer in 0..network.mobilebert.encoder.layer.len() {
         hidden = body.layer(layer, &hidden);
     }
-    let logits = body.head(&hidden);
-    body.builder.finish(super::LOGITS, (logits, network.config().num_labels()))
+    let (logits, of) = body.head(&hidden)?;
+    Some(body.builder.finish(super::LOGITS, (logits, network.config().num_labels()), of))
 }
 
 struct Body<'a> {
@@ -178,15 +180,29 @@ impl Body<'_> {
         self.builder.norm(&format!("{place}.LayerNorm"), norm, &sum)
     }
 
-    /// (batch, rows, hidden) → (batch, labels)
-    fn head(&mut self, hidden: &Value) -> Value {
+    /// (batch, length, hidden) → (batch, labels), or (batch, length, labels)
+    fn head(&mut self, hidden: &Value) -> Option<(Value, OutputOf)> {
+        match &self.network.head {
+            NetworkHead::Classifier(linear) => {
+                let pooler = self.network.mobilebert.pooler.as_ref()?;
+                Some((self.classified(hidden, (pooler, linear)), OutputOf::Texts))
+            }
+            NetworkHead::TokenClassifier(linear) => {
+                Some((self.builder.linear("classifier", linear, hidden), OutputOf::Tokens))
+            }
+            NetworkHead::Language(_) => None,
+        }
+    }
+
+    /// (batch, length, hidden) → (batch, labels)
+    fn classified(&mut self, hidden: &Value, (pooler, linear): (&Pooler, &Linear)) -> Value {
         let place = "mobilebert.pooler";
         let mut pooled = self.builder.first_vector(place, hidden);
-        if let Some(dense) = &self.network.mobilebert.pooler.dense {
+        if let Some(dense) = &pooler.dense {
             pooled = self.builder.dense("mobilebert.pooler.dense", dense, &pooled);
             pooled = self.builder.node("Tanh", place, &[&pooled]);
         }
-        self.builder.dense("classifier", &self.network.classifier, &pooled)
+        self.builder.dense("classifier", linear, &pooled)
     }
 }
 

@@ -219,14 +219,14 @@ mod tests {
     use crate::test_networks;
 
     fn broken(change: impl Fn(&mut Model)) -> String {
-        let mut model = model(&test_networks::tiny(0));
+        let mut model = model(&test_networks::tiny(0)).unwrap();
         change(&mut model);
         screen(&model).unwrap_err().to_string()
     }
 
     #[test]
     fn an_exported_network_passes_with_the_rows_of_its_tables() {
-        let screened = screen(&model(&test_networks::tiny(0))).unwrap();
+        let screened = screen(&model(&test_networks::tiny(0)).unwrap()).unwrap();
         let rows: Vec<_> = screened.inputs.iter().map(|input| (&*input.name, input.rows)).collect();
         assert_eq!(rows, [("input_ids", Some(60)), ("attention_mask", None), ("token_type_ids", Some(2))]);
     }

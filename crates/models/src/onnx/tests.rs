@@ -5,7 +5,7 @@ use super::*;
 use crate::test_networks;
 
 fn graph(values: &[(&str, serde_json::Value)]) -> Graph {
-    model(&test_networks::with(values, 3)).graph
+    model(&test_networks::with(values, 3)).unwrap().graph
 }
 
 fn count(graph: &Graph, operator: &str) -> usize {
@@ -14,7 +14,7 @@ fn count(graph: &Graph, operator: &str) -> usize {
 
 #[test]
 fn what_is_written_is_read_back() {
-    let written = model(&test_networks::tiny(1));
+    let written = model(&test_networks::tiny(1)).unwrap();
     assert_eq!(Model::from_bytes(&written.to_bytes()).unwrap(), written);
 }
 
@@ -34,7 +34,7 @@ fn every_parameter_is_held_once_under_its_checkpoints_name() {
     for family in crate::Family::ALL {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(family.model_type());
         let network = Transformer::load(&folder, &burn::tensor::Device::flex()).unwrap().network;
-        let graph = model(&network).graph;
+        let graph = model(&network).unwrap().graph;
         let held: Vec<&str> = graph.initializers.iter().map(|tensor| &*tensor.name).collect();
         for slot in crate::weights::slots(&network) {
             assert_eq!(held.iter().filter(|name| **name == slot.name).count(), 1, "{}", slot.name);
@@ -65,7 +65,7 @@ fn each_activation_has_its_own_operators() {
 #[test]
 fn the_file_names_its_labels_and_its_maker() {
     let id2label = serde_json::json!({"0": "no", "1": "jein", "2": "yes"});
-    let model = model(&test_networks::with(&[("id2label", id2label.clone())], 0));
+    let model = model(&test_networks::with(&[("id2label", id2label.clone())], 0)).unwrap();
     let value = |key: &str| model.metadata.iter().find(|(name, _)| name == key).unwrap().1.clone();
     assert_eq!(serde_json::from_str::<serde_json::Value>(&value("id2label")).unwrap(), id2label);
     assert_eq!(value("problem_type"), "single_label_classification");
@@ -80,7 +80,7 @@ fn a_folder_gets_the_config_beside_the_file() {
     save_onnx(folder.path(), &network).unwrap();
     assert_eq!(&TransformerConfig::from_folder(folder.path()).unwrap().labels, &network.config().labels);
     let bytes = std::fs::read(folder.path().join(ONNX_FILE)).unwrap();
-    assert_eq!(Model::from_bytes(&bytes).unwrap(), model(&network));
+    assert_eq!(Model::from_bytes(&bytes).unwrap(), model(&network).unwrap());
 }
 
 #[test]
@@ -93,7 +93,7 @@ fn a_network_above_two_gigabytes_is_refused_before_it_is_made() {
 
 #[test]
 fn no_change_of_bytes_makes_the_reader_panic() {
-    let bytes = model(&test_networks::tiny(1)).to_bytes();
+    let bytes = model(&test_networks::tiny(1)).unwrap().to_bytes();
     let mut accepted = 0;
     for changed in crate::test_networks::mutations(&bytes, 20_000) {
         accepted +=

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use autodistillation_distillation::Parameters;
 use burn::tensor::Tensor;
 
-use super::{Basis, Projection, TeacherStates};
+use super::{Basis, Onwards, Projection, TeacherStates};
 use crate::{Bert, Error, Transformer};
 
 /// Solves a projected student again behind each block that was trained: that block's output maps on what it computes
@@ -64,13 +64,14 @@ impl Refits {
             }
         };
         (first..trained.block).for_each(|block| projection.pass(block));
-        projection.fit_outputs(trained.block)?;
+        let onwards = if trained.goes_on { Onwards::Computed } else { Onwards::Fitted };
+        projection.fit_outputs(trained.block, onwards)?;
         let above = trained.block + 1;
         if trained.goes_on {
             self.entered = Some((above, projection.hidden));
             return Ok(projection.student);
         }
-        (above..layers).try_for_each(|block| projection.fit_outputs(block))?;
+        (above..layers).try_for_each(|block| projection.fit_outputs(block, Onwards::Fitted))?;
         projection.finish()
     }
 }

@@ -58,7 +58,7 @@ fn walk(
 /// the last state.
 fn head_gradient(teacher: &Bert, state: Tensor<3>) -> Option<Tensor<3>> {
     let leaf = state.autodiff().require_grad();
-    let logits = teacher.head(leaf.clone());
+    let logits = teacher.classify(leaf.clone())?;
     let [size, classes] = logits.dims();
     let in_turn =
         Tensor::<2>::from_data(TensorData::new(in_turn(size, classes), [size, classes]), &logits.device());

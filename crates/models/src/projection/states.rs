@@ -11,7 +11,7 @@ use super::basis::principal;
 use super::observe::{Observed, Sums, Watcher};
 use crate::bert::paths::{embeddings, in_layer};
 use crate::weights::{Weight, Weights};
-use crate::{Error, Transformer, TransformerConfig};
+use crate::{Error, Head, Transformer, TransformerConfig};
 
 /// The teacher's states on a sample, at its embeddings and at the layers that students learn from.
 #[derive(Debug)]
@@ -63,7 +63,8 @@ impl TeacherStates {
     ///
     /// # Errors
     ///
-    /// [`Error::Projection`] for a MobileBERT, whose layers nobody can be cut out of.
+    /// [`Error::Projection`] for a MobileBERT, whose layers nobody can be cut out of, and for other heads than a
+    /// classifier's.
     pub fn observe(
         teacher: &Transformer,
         batches: Vec<Batch>,
@@ -73,6 +74,9 @@ impl TeacherStates {
         let Some(teacher) = teacher.as_bert() else {
             return Err(Error::Projection { reason: "its teacher is a MobileBERT" });
         };
+        if teacher.config().head != Head::Classifier {
+            return Err(Error::Projection { reason: "its teacher does not classify texts" });
+        }
         let teacher = teacher.clone().frozen().valid();
         let mut seen = Self {
             config: teacher.config().clone(),

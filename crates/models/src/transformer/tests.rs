@@ -25,7 +25,7 @@ fn all_layers(network: &Transformer) -> Taps {
 /// The numbers of a feature, those of padding set to 0.
 fn real_values(feature: &Feature, mask: &Tensor<2>) -> Vec<f32> {
     let data = match feature.clone().without_autodiff() {
-        Feature::Vectors(tensor) => tensor.into_data(),
+        Feature::Vectors(tensor) | Feature::MaskedTokens(tensor) => tensor.into_data(),
         Feature::Sequence(tensor) => (tensor * mask.clone().unsqueeze_dim(2)).into_data(),
         Feature::Attention(tensor) => {
             (tensor * mask.clone().unsqueeze_dim::<3>(1).unsqueeze_dim(3)).into_data()
@@ -37,7 +37,7 @@ fn real_values(feature: &Feature, mask: &Tensor<2>) -> Vec<f32> {
 fn expected(reference: &Reference, (path, shape): (&LayerPath, Shape), mask: &Tensor<2>) -> Vec<f32> {
     let name = format!("feature.{path}");
     let feature = match shape {
-        Shape::Vectors { .. } => Feature::Vectors(reference.tensor(&name)),
+        Shape::Vectors { .. } | Shape::MaskedTokens { .. } => Feature::Vectors(reference.tensor(&name)),
         Shape::Sequence { .. } => Feature::Sequence(reference.tensor(&name)),
         Shape::Attention { .. } => Feature::Attention(reference.tensor(&name)),
     };

@@ -113,7 +113,7 @@ fn ten_thousand_broken_files_are_refused_or_run() {
         ("max_position_embeddings", 4),
     ];
     let network = test_networks::with(&sizes.map(|(name, size)| (name, size.into())), 0);
-    let bytes = model(&network).to_bytes();
+    let bytes = model(&network).unwrap().to_bytes();
     let batch = test_networks::batch(&[vec![1, 5, 2], vec![3, 1, 0]], &[vec![0, 1, 1], vec![0; 3]], &[3, 2]);
     let mut ran = 0;
     for changed in test_networks::mutations(&bytes, 10_000) {
