@@ -209,7 +209,8 @@ impl Tables {
             corpus::examples(table, tokenizer, &Packing { next_sentence, max_length, seed })
         };
         let test = self.test.as_ref().map(|table| part(table, 2)).transpose()?;
-        Ok(Sets { training: part(&self.training, 0)?, validation: part(&self.validation, 1)?, test })
+        let (training, validation) = (part(&self.training, 0)?, part(&self.validation, 1)?);
+        Ok(Sets { training, validation, test, classes: Vec::new() })
     }
 }
 
@@ -319,6 +320,7 @@ pub fn labels(config: &TransformerConfig) -> Result<LabelEncoding, Error> {
         Task::Classes => LabelEncoding::Classes(names()?),
         Task::Labels => LabelEncoding::Several(names()?),
         Task::WordClasses => LabelEncoding::Words(names()?),
-        Task::MaskedWords | Task::Pretraining => LabelEncoding::Ignored,
+        Task::MaskedWords => LabelEncoding::MaskedText { next_sentence: NextSentence::NotAsked },
+        Task::Pretraining => LabelEncoding::MaskedText { next_sentence: NextSentence::Asked },
     })
 }
