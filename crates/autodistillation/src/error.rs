@@ -16,6 +16,14 @@ pub enum Error {
     /// A text that should be token ids.
     #[error(transparent)]
     TokenIds(#[from] crate::data::NotTokenIds),
+    /// A text in which a language model has nothing to fill in.
+    #[error("line {line} has no `{mask}`: write it in place of the word that the network is to say")]
+    NothingMasked {
+        /// The line, from 1.
+        line: usize,
+        /// How the tokenizer spells a mask.
+        mask: String,
+    },
     /// The study store cannot be read or written.
     #[error(transparent)]
     Store(#[from] crate::store::Error),

@@ -3,6 +3,7 @@
 #[cfg(feature = "onnx")]
 mod onnx;
 mod subject;
+mod words;
 
 use std::path::{Path, PathBuf};
 
@@ -14,11 +15,15 @@ use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use crate::Error;
-use crate::data::{self, Encode, Table, TextColumns};
+use crate::data::corpus::{self, Packing};
+use crate::data::{self, Encode, LabelEncoding, Table, TextColumns};
 use crate::materials::labels;
 use crate::plan::LatencyPlan;
 use crate::task::Task;
 use subject::Subject;
+
+/// The seed of the pairs and masks that the validation part of a run has, so that `evaluate` gives the same numbers.
+const EVALUATED_PART: u64 = 1;
 
 /// What `evaluate` is asked to do.
 #[derive(Clone, Debug)]
@@ -54,7 +59,14 @@ pub fn evaluate(options: &EvaluateOptions) -> Result<Map<String, Value>, Error> 
     };
     let padding_id = tokenizer.padding_id();
     let encode = Encode { encode: &encode, encode_words: &encode_words, max_length, padding_id };
-    let set = data::tokenise(&table, &encode, &labels(config)?)?;
+    let labels = labels(config)?;
+    let set = match &labels {
+        LabelEncoding::MaskedText { next_sentence } => {
+            let packing = Packing { next_sentence: *next_sentence, max_length, seed: EVALUATED_PART };
+            corpus::examples(&table, tokenizer, &packing)?
+        }
+        _ => data::tokenise(&table, &encode, &labels)?,
+    };
     let evaluation = subject.answers(&set)?.named(&config.labels);
     let mut result = Map::new();
     for metric in Metric::ALL {
@@ -75,11 +87,13 @@ pub fn evaluate(options: &EvaluateOptions) -> Result<Map<String, Value>, Error> 
 /// The answer to one line of text.
 #[derive(Clone, Debug, Serialize)]
 pub struct Prediction {
-    /// The likeliest class; the value for regression; the labels that apply, joined by `, `, where any number does.
+    /// The likeliest class; the value for regression; the labels that apply, joined by `, `, where any number does; the
+    /// class of each word, or the likeliest word for each mask, with spaces between them.
     pub label: String,
-    /// Probability by class, which sum to 1 unless any number of labels applies; empty for regression.
+    /// Probability by class, which sum to 1 unless any number of labels applies; empty for regression and for classes of
+    /// words; the likeliest words for the first mask.
     pub probabilities: Map<String, Value>,
-    /// The raw outputs.
+    /// The raw outputs, those of a text's tokens one after another; empty for masks, which have one for every word.
     pub logits: Vec<f32>,
 }
 
@@ -87,11 +101,16 @@ pub struct Prediction {
 ///
 /// # Errors
 ///
-/// An unusable network, or a line that cannot be tokenised.
+/// An unusable network, a line that cannot be tokenised, or one without a mask where masks are filled.
 pub fn predict(network: &Path, lines: &[String]) -> Result<Vec<Prediction>, Error> {
     let subject = Subject::load(network)?;
     let (config, tokenizer) = (&subject.config, &subject.tokenizer);
     let longest = config.max_length().min(512);
+    match Task::of(config) {
+        Task::WordClasses => return words::tagged(&subject, lines, longest),
+        Task::MaskedWords | Task::Pretraining => return words::filled(&subject, lines, longest),
+        Task::Values | Task::Classes | Task::Labels => {}
+    }
     let mut examples = Vec::with_capacity(lines.len());
     for line in lines {
         let (text, pair) =

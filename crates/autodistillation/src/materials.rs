@@ -202,11 +202,12 @@ impl Tables {
         next_sentence: NextSentence,
         max_length: usize,
     ) -> Result<Sets, Error> {
-        if self.form == TextForm::TokenIds {
-            return Err(data::Error::TokenIdsForText { path: self.training.path.clone() }.into());
-        }
         let part = |table: &Table, seed: u64| {
-            corpus::examples(table, tokenizer, &Packing { next_sentence, max_length, seed })
+            let packing = Packing { next_sentence, max_length, seed };
+            match self.form {
+                TextForm::Words => corpus::examples(table, tokenizer, &packing),
+                TextForm::TokenIds => corpus::of_token_ids(table, tokenizer, &packing),
+            }
         };
         let test = self.test.as_ref().map(|table| part(table, 2)).transpose()?;
         let (training, validation) = (part(&self.training, 0)?, part(&self.validation, 1)?);

@@ -116,13 +116,17 @@ pub enum Error {
         /// Tokens of the vocabulary.
         vocabulary: u32,
     },
-    /// Token ids where text is needed.
+    /// A label of a pretraining row that is no answer.
     #[error(
-        "{path}: pretraining masks text, and with `tokenised: true` there are only token ids; give the text"
+        "{path}:{line}: label `{value}` does not say whether the second text follows the first: write 0 if it does, else 1"
     )]
-    TokenIdsForText {
+    NextSentenceLabel {
         /// The path as given.
         path: PathBuf,
+        /// The line of the row.
+        line: u64,
+        /// The label found.
+        value: String,
     },
     /// A column of the config is not in the file.
     #[error("{path}: no column `{column}`; the columns are {known}{nearest}", known = listed(.known), nearest = did_you_mean(.nearest))]

@@ -58,6 +58,15 @@ impl Subject {
         }
     }
 
+    /// The network, unless it is an ONNX file.
+    pub(super) fn network(&self) -> Option<&Transformer> {
+        match &self.network {
+            Runnable::Network(network) => Some(network),
+            #[cfg(feature = "onnx")]
+            Runnable::Onnx(_) => None,
+        }
+    }
+
     /// Milliseconds per call; call it while nothing else runs.
     pub(super) fn latency(&self, plan: &LatencyPlan) -> Result<LatencyPercentiles, Error> {
         match &self.network {

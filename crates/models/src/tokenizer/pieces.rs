@@ -62,6 +62,11 @@ impl Tokenizer {
         self.frame(stand_in(FIRST, 0), Some(stand_in(SECOND, 1)))
     }
 
+    /// The token of an id; `None` outside the vocabulary.
+    pub fn token(&self, id: u32) -> Option<String> {
+        self.inner.id_to_token(id)
+    }
+
     /// The id that stands for a hidden word.
     ///
     /// # Errors

@@ -9,7 +9,7 @@ mod statistics;
 use autodistillation_distillation::{Example, ExampleSet, MaskedText, Masking, Target};
 use autodistillation_models::{Encoded, Frame, Tokenizer};
 
-use super::Table;
+use super::{Record, Table, token_ids};
 use crate::Error;
 use documents::Document;
 use pairs::Pair;
@@ -63,6 +63,52 @@ pub fn examples(table: &Table, tokenizer: &Tokenizer, packing: &Packing) -> Resu
         return Err(super::Error::TooLittleText { path: table.path.clone() }.into());
     }
     Ok(ExampleSet::new(examples, tokenizer.padding_id()).masked(masking))
+}
+
+/// Rows of token ids, special ones included, as masked examples: a second column is the second text, and a label of 0 or 1
+/// says whether it follows the first (0) or not, as `next_sentence_label` does in `transformers`.
+///
+/// # Errors
+///
+/// A tokenizer without a mask, ids outside its vocabulary, rows that are too long, and other labels.
+pub fn of_token_ids(table: &Table, tokenizer: &Tokenizer, packing: &Packing) -> Result<ExampleSet, Error> {
+    let masking = masking(tokenizer, packing.seed)?;
+    let example = |record: &Record| -> Result<Example, Error> {
+        let (ids, token_types) =
+            token_ids((&record.text, record.pair.as_deref()), tokenizer.vocabulary_size()).map_err(
+                |source| super::Error::Tokenizer {
+                    path: table.path.clone(),
+                    line: record.line,
+                    source: Box::new(source),
+                },
+            )?;
+        if ids.len() > packing.max_length {
+            let (path, line) = (table.path.clone(), record.line);
+            let (ids, token_types) = (ids.len(), token_types.len());
+            let max_length = packing.max_length;
+            return Err(super::Error::Encoding { path, line, ids, token_types, max_length }.into());
+        }
+        let follows = follows(table, record)?;
+        let target = Target::Masked(MaskedText { tokens: Vec::new(), follows });
+        Ok(Example { ids, token_types, target })
+    };
+    let examples = table.records.iter().map(example).collect::<Result<Vec<_>, _>>()?;
+    Ok(ExampleSet::new(examples, tokenizer.padding_id()).masked(masking))
+}
+
+/// Whether the second text of a row follows the first, where a label says so.
+fn follows(table: &Table, record: &Record) -> Result<Option<bool>, Error> {
+    match record.label.as_ref().map(ToString::to_string).as_deref() {
+        None => Ok(None),
+        Some("0") => Ok(Some(true)),
+        Some("1") => Ok(Some(false)),
+        Some(other) => Err(super::Error::NextSentenceLabel {
+            path: table.path.clone(),
+            line: record.line,
+            value: other.to_owned(),
+        }
+        .into()),
+    }
 }
 
 fn masking(tokenizer: &Tokenizer, seed: u64) -> Result<Masking, Error> {
