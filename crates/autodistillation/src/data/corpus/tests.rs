@@ -71,6 +71,23 @@ fn pairs_have_two_segments_and_say_whether_the_second_follows() {
 }
 
 #[test]
+fn byte_level_pairs_have_two_separators_and_sentences_keep_their_spaces() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../models/tests/fixtures/byte_level");
+    let tokenizer = Tokenizer::from_folder(&folder).unwrap();
+    let text = "The fox jumps. It runs over the dog.";
+    let whole = tokenizer.encode(text, None, 512).unwrap().ids;
+    let single = examples(&table(&[text]), &tokenizer, &packing(NextSentence::NotAsked, 128)).unwrap();
+    assert_eq!(single.examples[0].ids, whole, "cut into sentences and joined, nothing changes");
+    let pairs = examples(&table(&[text]), &tokenizer, &packing(NextSentence::Asked, 128)).unwrap();
+    let [begin, end] = [whole[0], whole[whole.len() - 1]];
+    let ids = &pairs.examples[0].ids;
+    let middle = ids.windows(2).position(|pair| pair == [end, end]).unwrap();
+    let rest = [&ids[..middle], &ids[middle + 2..]].concat();
+    assert_eq!((rest, ids[0]), (whole, begin));
+    assert!(pairs.examples[0].token_types.iter().all(|segment| *segment == 0));
+}
+
+#[test]
 fn masks_hide_words_and_no_special_token() {
     let (tokenizer, _folder) = tokenizer(&WORDS);
     let set =
