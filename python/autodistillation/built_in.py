@@ -70,6 +70,8 @@ class Task:
     settings: Mapping[str, Any] = field(default_factory=dict)
     """The sections ``train`` and ``evaluation`` of the config."""
     framework: str = "pytorch"
+    steps: Optional[int] = None
+    """Optimiser steps of stages whose config gives none."""
 
 
 def search_students(
@@ -109,6 +111,8 @@ def _config_text(task: Task, config: Union[Mapping[str, Any], AutoDistillationCo
     if all(part.has_labels for part in written):
         columns["label"] = "label"
     inner = config.to_config() if isinstance(config, AutoDistillationConfig) else dict(config)
+    if task.steps is not None:
+        inner = _with_steps(inner, task.steps)
     searched = set(inner.get("search", {}).get("search_space", {}))
     whole = {
         "model": {"name": "student", "framework": task.framework},
@@ -126,6 +130,15 @@ def _config_text(task: Task, config: Union[Mapping[str, Any], AutoDistillationCo
         **task.settings,
     }
     return ConfigText.of(whole).text
+
+
+def _with_steps(config: Mapping[str, Any], steps: int) -> dict[str, Any]:
+    """The config with `steps` for each stage that gives none."""
+    changed = {name: _with_steps(value, steps) if isinstance(value, Mapping) else value for name, value in config.items()}
+    mappings = changed.get("layer_mappings_for_knowledge_transfer")
+    if mappings is not None and "train_steps" not in changed:
+        changed["train_steps"] = steps if isinstance(mappings, str) else [steps for _ in mappings]
+    return changed
 
 
 def purpose_of(teacher: Path) -> Purpose:

@@ -35,8 +35,10 @@ class AutoDistillationMixin:
 
         Without functions of one's own the engine builds, trains and evaluates: the students are of the family and
         sizes of this trainer's model, less what is searched; the teacher is a model or a folder; the data sets hold
-        tokenised rows; batch size, learning rate and weight decay are the trainer's. The result then has the
-        students' ``models`` (objects of ``model_cls``) and ``folders``.
+        tokenised rows; batch size, learning rate and weight decay are the trainer's, and so is ``max_steps`` for stages
+        that give no ``train_steps``. A teacher that is a language model needs rows without labels, or masked ones: the
+        engine masks them itself. The result then has the students' ``models`` (objects of ``model_cls``) and
+        ``folders``.
 
         With ``eval_func`` it is advanced mode: ``model_builder`` (by default a fresh ``model_cls``, or model of
         this trainer's class, of the searched sizes), ``train_func`` and ``eval_func`` do the work.
@@ -90,6 +92,7 @@ class AutoDistillationMixin:
             family=config.model_type,
             fixed=fixed_values(config, self._searched()),
             settings={"train": train},
+            steps=args.max_steps if args.max_steps > 0 else None,
             **sets,
         )
 

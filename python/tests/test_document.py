@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import random
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -101,6 +103,52 @@ def test_the_frameworks_config_in_advanced_mode() -> None:
 def test_the_config_without_metrics_optimises_loss_and_latency() -> None:
     agent = AutoDistillation(model_builder, OUT_OF_THE_BOX, framework='pytorch')
     assert [(goal.metric, goal.greater_is_better) for goal in agent.study.goals] == [('loss', False), ('latency', False)]
+
+
+def pretraining_rows(count: int, seed: int) -> list[dict[str, Any]]:
+    """Pairs of sentences of token ids, as a collator for pretraining makes them: some tokens masked, some pairs false."""
+    draw = random.Random(seed)
+    made = []
+    for _ in range(count):
+        first, second = ([draw.randrange(5, 40) for _ in range(4)] for _ in range(2))
+        ids = [2, *first, 3, *second, 3]
+        hidden = draw.randrange(1, 5)
+        labels = [-100] * len(ids)
+        labels[hidden], ids[hidden] = ids[hidden], 4
+        segments = [0] * 6 + [1] * 5
+        made.append({"input_ids": ids, "token_type_ids": segments, "labels": labels, "next_sentence_label": draw.randrange(2)})
+    return made
+
+
+def test_the_trainers_out_of_the_box_mode(tmp_path: Path) -> None:
+    pytest.importorskip("torch")
+    transformers = pytest.importorskip("transformers")
+    pytest.importorskip("accelerate")
+    from autodistillation import Trainer
+
+    AutoModelForPreTraining = transformers.AutoModelForPreTraining
+    words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *(f"word{i}" for i in range(35))]
+    (tmp_path / "vocab.txt").write_text("\n".join(words) + "\n")
+    sizes = {"num_hidden_layers": 24, "num_attention_heads": 4, "vocab_size": len(words), "max_position_embeddings": 16}
+    teacher = transformers.BertConfig(hidden_size=32, intermediate_size=64, **sizes)
+    student = transformers.MobileBertConfig(embedding_size=32, **sizes)
+    trainer = Trainer(
+        model=transformers.MobileBertForPreTraining(student),
+        args=transformers.TrainingArguments(
+            output_dir=str(tmp_path), max_steps=1, per_device_train_batch_size=4, report_to=[], use_cpu=True
+        ),
+        train_dataset=pretraining_rows(16, 1),
+        eval_dataset=pretraining_rows(8, 2),
+        processing_class=transformers.BertTokenizerFast(str(tmp_path / "vocab.txt")),
+    )
+    teacher_model = transformers.BertForPreTraining(teacher)
+    trainer.autodistillation_config = OUT_OF_THE_BOX
+    best_model_arch = trainer.autodistillation(teacher_model, model_cls=AutoModelForPreTraining)
+    assert [list(architecture) for architecture in best_model_arch] == [list(SEARCH_SPACE)]
+    (found,) = best_model_arch.models
+    assert isinstance(found, transformers.MobileBertForPreTraining)
+    assert {name: getattr(found.config, name) for name in SEARCH_SPACE} == best_model_arch[0]
+    assert found.config.num_hidden_layers == 24 and best_model_arch.metrics[0]["loss"] > 0
 
 
 def test_the_trainers_advanced_mode(tmp_path: Any) -> None:

@@ -2,9 +2,9 @@
 
     python scripts/interop/load_students.py RUN [--binary target/release/autodistillation] [--tolerance 1e-4]
 
-For each folder of RUN/students: AutoModelForSequenceClassification.from_pretrained takes it without a missing or an
-unexpected weight; its accuracy on the run's validation (and test) file equals metrics.json; its logits agree with
-`autodistillation predict --json` to the tolerance. A run on generated data has no file, so that only the logits are
+For each folder of RUN/students: the AutoModel of its head takes it without a missing or an unexpected weight. A classifier's
+accuracy on the run's validation (and test) file equals metrics.json, and its logits agree with `autodistillation predict
+--json` to the tolerance; a language model gives masked words the same probabilities. A run on generated data has no file, so that only the logits are
 compared. Run it from the folder that the run was started in, since the run's paths are kept as they were.
 Needs: torch, transformers.
 """
@@ -17,7 +17,10 @@ import subprocess
 import sys
 
 import torch
-from transformers import AutoModelForSequenceClassification, AutoTokenizer
+from transformers import (
+    AutoModelForMaskedLM, AutoModelForPreTraining, AutoModelForSequenceClassification, AutoModelForTokenClassification,
+    AutoTokenizer,
+)
 
 COMPARED_LINES = 200
 GENERATED_LINES = [
@@ -49,11 +52,21 @@ def read_examples(files, part):
     return [tuple(row[column] for column in columns) for row in rows], [row[files["label"]] for row in rows]
 
 
+AUTO_CLASSES = {
+    "ForPreTraining": AutoModelForPreTraining,
+    "ForMaskedLM": AutoModelForMaskedLM,
+    "ForTokenClassification": AutoModelForTokenClassification,
+    "ForSequenceClassification": AutoModelForSequenceClassification,
+}
+
+
 class Student:
     def __init__(self, folder):
         self.folder = folder
         self.tokenizer = AutoTokenizer.from_pretrained(folder)
-        self.network, loading = AutoModelForSequenceClassification.from_pretrained(folder, output_loading_info=True)
+        name = json.loads((folder / "config.json").read_text())["architectures"][0]
+        self.head = next(head for head in AUTO_CLASSES if name.endswith(head))
+        self.network, loading = AUTO_CLASSES[self.head].from_pretrained(folder, output_loading_info=True)
         self.network.float().eval()
         differences = {name: sorted(keys) for name, keys in loading.items() if keys}
         assert not differences, f"{folder}: weights differ from the config's: {differences}"
@@ -77,22 +90,62 @@ class Student:
         targets = [names[label] if label in names else int(label) for label in labels]
         return (self.logits(texts, max_length).argmax(-1) == torch.tensor(targets)).double().mean().item()
 
+    @torch.no_grad()
+    def fillings(self, text):
+        """The probabilities of all words for the first mask of a text, by word."""
+        inputs = self.tokenizer(text, return_tensors="pt")
+        outputs = self.network(**inputs)
+        scores = outputs.prediction_logits if self.head == "ForPreTraining" else outputs.logits
+        place = (inputs.input_ids[0] == self.tokenizer.mask_token_id).nonzero()[0, 0]
+        shares = scores[0, place].double().softmax(-1).tolist()
+        return dict(zip(self.tokenizer.convert_ids_to_tokens(range(len(shares))), shares))
+
     def longest(self):
         return min(512, self.network.config.max_position_embeddings)
 
 
-def predicted_logits(binary, folder, texts):
+def predictions(binary, folder, texts):
     """What the command says to the same lines."""
     lines = "".join("\t".join(text) + "\n" for text in texts)
     command = [binary, "predict", str(folder), "--json"]
     answer = subprocess.run(command, input=lines, check=True, stdout=subprocess.PIPE, text=True, encoding="utf8").stdout
     answer = json.loads(answer)
-    predictions = answer["predictions"] if isinstance(answer, dict) else answer
-    return torch.tensor([prediction["logits"] for prediction in predictions])
+    return answer["predictions"] if isinstance(answer, dict) else answer
+
+
+def check_language_model(student, options):
+    """Words for a mask, whatever the text was: the first of each generated line is hidden."""
+    mask = student.tokenizer.mask_token
+    lines = [f"{mask} {line.split(' ', 1)[1]}" for line in GENERATED_LINES]
+    difference = 0.0
+    for line, said in zip(lines, predictions(options.binary, student.folder, [(line,) for line in lines])):
+        theirs = student.fillings(line)
+        assert said["probabilities"], f"{student.folder}: no words for {line}"
+        difference = max([difference, *(abs(theirs[word] - share) for word, share in said["probabilities"].items())])
+        best = max(theirs.values()) - theirs[said["label"]]
+        assert best <= options.tolerance, f"{student.folder}: {said['label']!r} is not the likeliest word for {line}"
+    assert difference <= options.tolerance, f"{student.folder}: probabilities differ by {difference}"
+    print(f"{student.folder}, words for {len(lines)} masks within {difference:.1e}")
+
+
+def check_token_classifier(student, options):
+    """Logits of every token of lines whose words are one piece each or more."""
+    difference = 0.0
+    for line, said in zip(GENERATED_LINES, predictions(options.binary, student.folder, [(line,) for line in GENERATED_LINES])):
+        inputs = student.tokenizer(line.split(), is_split_into_words=True, return_tensors="pt")
+        with torch.no_grad():
+            theirs = student.network(**inputs).logits.flatten()
+        difference = max(difference, (torch.tensor(said["logits"]) - theirs).abs().max().item())
+    assert difference <= options.tolerance, f"{student.folder}: logits differ by {difference}"
+    print(f"{student.folder}, logits of the tokens of {len(GENERATED_LINES)} texts within {difference:.1e}")
 
 
 def check(folder, plan, options):
     student, files = Student(folder), plan["data"]["source"].get("Files")
+    if student.head in ("ForPreTraining", "ForMaskedLM"):
+        return check_language_model(student, options)
+    if student.head == "ForTokenClassification":
+        return check_token_classifier(student, options)
     said = [f"{folder}"]
     texts = [(line,) for line in GENERATED_LINES]
     for part, prefix in (("validation", ""), ("test", "test_")) if files else ():
@@ -104,7 +157,7 @@ def check(folder, plan, options):
         assert abs(found - expected) < 1e-9, f"{folder}: {part} accuracy {found}, metrics.json says {expected}"
         said.append(f"{part} accuracy {found:.6f}")
         texts = examples[:COMPARED_LINES] if part == "validation" else texts
-    ours = predicted_logits(options.binary, folder, texts)
+    ours = torch.tensor([said["logits"] for said in predictions(options.binary, folder, texts)])
     difference = (ours - student.logits(texts, student.longest())).abs().max().item()
     assert difference <= options.tolerance, f"{folder}: logits differ by {difference}"
     said.append(f"logits of {len(texts)} texts within {difference:.1e}")
