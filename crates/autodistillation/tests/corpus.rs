@@ -149,12 +149,26 @@ fn a_task_on_labels_says_that_there_are_none() {
 }
 
 #[test]
-fn token_ids_are_no_text() {
+fn token_ids_are_masked_as_they_are_with_what_their_label_says() {
     let folder = Folder::new();
-    std::fs::write(folder.path("ids.tsv"), "ids\n5 6 7\n").unwrap();
-    let data = "{train: ids.tsv, validation: ids.tsv, text: ids, tokenised: true}";
-    let error = folder.sets(data, &TEXTS).unwrap_err();
-    assert!(error.starts_with("ids.tsv: pretraining masks text"), "{error}");
+    let write = |rows: &str| std::fs::write(folder.path("ids.tsv"), format!("ids\tnext\n{rows}")).unwrap();
+    let data =
+        "{train: ids.tsv, validation: ids.tsv, text: ids, label: next, tokenised: true, max_length: 5}";
+    write("2 5 6 7 3\t0\n2 5 6 3\t1\n");
+    let set = folder.sets(data, &PAIRS).unwrap().training;
+    assert_eq!((set.examples[0].ids.as_slice(), set.len()), (&[2, 5, 6, 7, 3][..], 2));
+    assert_eq!(Statistics::of(&set, 5).true_pairs, Some(0.5));
+    assert!(set.masking.is_some());
+    let cases = [
+        ("2 5 3\t2\n", "ids.tsv:2: label `2` does not say whether"),
+        ("2 5 3\t0\n2 99 3\t0\n", "ids.tsv:3: "),
+        ("2 5 6 7 8 3\t0\n", "ids.tsv:2: the tokenizer gave 6 ids"),
+    ];
+    for (rows, expected) in cases {
+        write(rows);
+        let error = folder.sets(data, &PAIRS).unwrap_err();
+        assert!(error.starts_with(expected), "{error}");
+    }
 }
 
 #[test]
