@@ -149,22 +149,24 @@ fn a_task_on_labels_says_that_there_are_none() {
 }
 
 #[test]
-fn token_ids_are_masked_as_they_are_with_what_their_label_says() {
+fn token_ids_are_masked_as_they_stand() {
     let folder = Folder::new();
-    let write = |rows: &str| std::fs::write(folder.path("ids.tsv"), format!("ids\tnext\n{rows}")).unwrap();
-    let data =
-        "{train: ids.tsv, validation: ids.tsv, text: ids, label: next, tokenised: true, max_length: 5}";
-    write("2 5 6 7 3\t0\n2 5 6 3\t1\n");
-    let set = folder.sets(data, &PAIRS).unwrap().training;
-    assert_eq!((set.examples[0].ids.as_slice(), set.len()), (&[2, 5, 6, 7, 3][..], 2));
-    assert_eq!(Statistics::of(&set, 5).true_pairs, Some(0.5));
-    assert!(set.masking.is_some());
-    let cases = [
-        ("2 5 3\t2\n", "ids.tsv:2: label `2` does not say whether"),
-        ("2 5 3\t0\n2 99 3\t0\n", "ids.tsv:3: "),
-        ("2 5 6 7 8 3\t0\n", "ids.tsv:2: the tokenizer gave 6 ids"),
-    ];
-    for (rows, expected) in cases {
+    let write = |rows: &str| std::fs::write(folder.path("ids.tsv"), rows).unwrap();
+    let data = "{train: ids.tsv, validation: ids.tsv, text: a, text_pair: b, label: c, tokenised: true, max_length: 7}";
+    write("a\tb\tc\n2 7 8 3\t9 3\t0\n2 7 3\t10 3\t1\n");
+    let sets = folder.sets(data, &PAIRS).unwrap();
+    let follows = |row: usize| match &sets.training.examples[row].target {
+        Target::Masked(text) => text.follows,
+        other => panic!("{other:?}"),
+    };
+    assert_eq!((follows(0), follows(1)), (Some(true), Some(false)));
+    assert_eq!(sets.training.examples[0].token_types, [0, 0, 0, 0, 1, 1]);
+    assert!(sets.training.example(0).unwrap().target.masked() == 1);
+    for (rows, expected) in [
+        ("a\tb\tc\n2 7 3\t9 3\tyes\n", "ids.tsv:2: label `yes` does not say whether the second text follows"),
+        ("a\tb\tc\n2 7 3\t9 x\t1\n", "ids.tsv:2: "),
+        ("a\tb\tc\n2 7 7 7 7 7 3\t9 3\t1\n", "ids.tsv:2: the tokenizer gave 9 ids"),
+    ] {
         write(rows);
         let error = folder.sets(data, &PAIRS).unwrap_err();
         assert!(error.starts_with(expected), "{error}");

@@ -107,7 +107,8 @@ fn values(evaluation: &Evaluation) -> Option<(Vec<f64>, Vec<f64>)> {
         Target::Value(value) => Some((f64::from(*logits.first()?), f64::from(*value))),
         _ => None,
     });
-    pairs.collect::<Option<Vec<_>>>().map(|pairs| pairs.into_iter().unzip())
+    let pairs = pairs.collect::<Option<Vec<_>>>().filter(|pairs| !pairs.is_empty());
+    pairs.map(|pairs| pairs.into_iter().unzip())
 }
 
 fn pearson(x: &[f64], y: &[f64]) -> f64 {

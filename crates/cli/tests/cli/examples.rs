@@ -10,12 +10,17 @@ fn example(name: &str) -> PathBuf {
 
 /// One trial of the search in `name`, whose student is then used.
 fn searched(name: &str, weights: &str) {
+    searched_and_asked((name, weights), "the plot was hardly dull .\n");
+}
+
+/// The same, whose student answers a line of text.
+fn searched_and_asked((name, weights): (&str, &str), line: &str) {
     let workplace = Workplace::new();
     let config = example(name);
     let options = ["--output", "out", "--trials", "1", "--cache-size", "0", "--quiet"];
     workplace.succeed(&[&["run", config.to_str().unwrap()], &options[..]].concat());
     assert!(workplace.path("out/trials/0000/student").join(weights).is_file(), "{name}");
-    workplace.write("texts.txt", "the plot was hardly dull .\n");
+    workplace.write("texts.txt", line);
     let said = workplace.succeed(&["predict", "out/trials/0000/student", "texts.txt", "--json"]);
     assert!(said.json()["predictions"][0]["label"].is_string(), "{name}");
 }
@@ -41,6 +46,11 @@ fn the_search_that_is_spelled_out_runs() {
 #[test]
 fn the_mobilebert_search_runs() {
     searched("mobilebert.yaml", "model.safetensors");
+}
+
+#[test]
+fn the_mobilebert_search_on_plain_text_runs() {
+    searched_and_asked(("mobilebert_pretraining.yaml", "model.safetensors"), "the [MASK] is here .\n");
 }
 
 #[test]
