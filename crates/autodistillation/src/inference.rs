@@ -47,8 +47,13 @@ pub struct EvaluateOptions {
 /// An unusable network or file.
 pub fn evaluate(options: &EvaluateOptions) -> Result<Map<String, Value>, Error> {
     let subject = Subject::load(&options.network)?;
-    let table = Table::read(&options.data, &options.columns)?;
     let (config, tokenizer) = (&subject.config, &subject.tokenizer);
+    let labels = labels(config)?;
+    let columns = match &labels {
+        LabelEncoding::MaskedText { .. } => TextColumns::plain(&options.columns.text, None),
+        _ => options.columns.clone(),
+    };
+    let table = Table::read(&options.data, &columns)?;
     let max_length = options.max_length.min(config.max_length());
     let encode = |text: &str, pair: Option<&str>| {
         tokenizer.encode(text, pair, max_length).map(|encoded| (encoded.ids, encoded.token_types))
@@ -59,7 +64,6 @@ pub fn evaluate(options: &EvaluateOptions) -> Result<Map<String, Value>, Error> 
     };
     let padding_id = tokenizer.padding_id();
     let encode = Encode { encode: &encode, encode_words: &encode_words, max_length, padding_id };
-    let labels = labels(config)?;
     let set = match &labels {
         LabelEncoding::MaskedText { next_sentence } => {
             let packing = Packing { next_sentence: *next_sentence, max_length, seed: EVALUATED_PART };

@@ -14,7 +14,7 @@ use crate::config::Subject;
 use crate::data::{
     self, Encode, Label, LabelEncoding, LabelNames, Record, SeenClasses, Table, TextColumns, Tokens,
     content_hash,
-    corpus::{self, NextSentence, Packing},
+    corpus::{self, NextSentence, Packing, Statistics},
     demo, token_ids,
 };
 use crate::further_teachers::{First, FurtherTeacher, further_teachers, weights_hash};
@@ -270,11 +270,10 @@ impl Materials {
         for (place, other) in further_teachers.iter().enumerate() {
             hashes.insert(format!("teacher {}", place + 2), other.hash.clone());
         }
-        let notes = loaded
-            .warnings
-            .iter()
-            .map(|warning| format!("teacher {}: {warning}", folder.display()))
-            .collect();
+        let warnings = loaded.warnings.iter();
+        let mut notes: Vec<String> =
+            warnings.map(|warning| format!("teacher {}: {warning}", folder.display())).collect();
+        notes.extend(note_on_masks(&sets.training, plan.data.max_length));
         let (teacher, teacher_folder) = (loaded.network.frozen(), folder);
         Ok(Self { teacher, teacher_folder, further_teachers, tokenizer, sets, hashes, notes })
     }
@@ -285,6 +284,19 @@ impl Materials {
         let computing = |network: &Transformer| network.clone().compute_in(arithmetic);
         Ensemble::new(computing(&self.teacher), others.map(computing).collect())
     }
+}
+
+/// What became of plain text; `None` where nothing is masked.
+fn note_on_masks(training: &ExampleSet, max_length: usize) -> Option<String> {
+    training.masking.as_ref()?;
+    let Statistics { examples, tokens, fill, true_pairs } = Statistics::of(training, max_length);
+    let pairs =
+        true_pairs.map(|share| format!(", {:.0} % of them pairs that follow each other", 100.0 * share));
+    Some(format!(
+        "nothing is labelled, so words are masked: {examples} texts of {tokens} tokens for training, {:.0} % of max_length{}",
+        100.0 * fill,
+        pairs.unwrap_or_default()
+    ))
 }
 
 fn load_teacher(

@@ -5,13 +5,16 @@ use std::ops::ControlFlow;
 use std::path::Path;
 use std::sync::atomic::AtomicBool;
 
+use autodistillation::data::TextColumns;
 use autodistillation::distillation::event::Event;
 use autodistillation::distillation::{
     AdamConfig, Block, Course, Decay, Matchers, Mode, Network, OptimizerConfig, Parameters, Schedule, Seeds,
     Taps, Teacher, TrainingSettings,
 };
+use autodistillation::inference::EvaluateOptions;
 use autodistillation::materials::{Tables, labels};
 use autodistillation::models::{Tokenizer, Transformer, TransformerConfig, Weights, student_config};
+use autodistillation::plan::LatencyPlan;
 use autodistillation::run::{RunOptions, RunResult, run};
 use autodistillation::{Plan, RunEvent, inference};
 use burn::tensor::Device;
@@ -79,6 +82,17 @@ fn students_learn_the_words_under_masks() {
     let answers = inference::predict(&narrow, &["the [MASK] is [MASK] .".to_owned()]).unwrap();
     assert_eq!(answers[0].label.split(' ').count(), 2);
     assert_eq!(answers[0].probabilities.len(), 5);
+    let text = folder.path().join("some.txt");
+    std::fs::write(&text, "the boat is old .\nthe boat is red .\n\nthe dog runs .\nit is old .\n").unwrap();
+    let evaluated = inference::evaluate(&EvaluateOptions {
+        network: narrow.clone(),
+        data: text,
+        columns: TextColumns::plain("text", Some("label")),
+        max_length: 24,
+        latency: LatencyPlan { batch_size: 1, length: 8, threads: 1, repeats: 5 },
+    });
+    let evaluated = evaluated.unwrap();
+    assert!(evaluated["perplexity"].as_f64().unwrap() > 1.0 && evaluated["examples"].as_u64() > Some(0));
     let error = inference::predict(&narrow, &["nothing is hidden".to_owned()]).unwrap_err().to_string();
     assert!(error.contains("line 1 has no `[MASK]`"), "{error}");
 }

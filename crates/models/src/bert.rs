@@ -14,8 +14,8 @@ use autodistillation_kernels::Arithmetic;
 use burn::module::Module;
 use burn::tensor::Device;
 
-use crate::head::{LastStates, NetworkHead};
-use crate::layers::{Linear, TableUse, dropout, site};
+use crate::head::NetworkHead;
+use crate::layers::{Linear, dropout, site};
 use crate::{Head, TransformerConfig, weights};
 
 pub(crate) use attention::AttentionInput;
@@ -102,9 +102,7 @@ impl Bert {
 
     /// Computes until every tapped feature is captured; `None` when that is before the end.
     fn run(&self, batch: &Batch, pass: &mut Pass<'_>) -> Option<()> {
-        let scores = self.is_scoring(pass);
-        let uses = if scores { TableUse::DecoderToo } else { TableUse::LookUpAlone };
-        let hidden = self.bert.embeddings.forward(batch, uses, pass)?;
+        let hidden = self.bert.embeddings.forward(batch, self.head.table_use(pass), pass)?;
         let hidden = match &self.bert.embeddings_project {
             Some(project) => {
                 let hidden = project.forward(hidden);
@@ -113,11 +111,7 @@ impl Bert {
             }
             None => hidden,
         };
-        let wanted = match self.head {
-            NetworkHead::TokenClassifier(_) => LastStates::All,
-            _ if scores => LastStates::All,
-            _ => LastStates::First,
-        };
+        let wanted = self.head.last_states(pass);
         let hidden = self.bert.encoder.forward((hidden, &batch.mask), wanted, pass)?;
         let place = |after: usize| site(pass.mode, self.config.num_hidden_layers + after);
         let (before, after) = (place(2), place(1));
@@ -132,7 +126,7 @@ impl Bert {
                 pass.sequence(paths::classifier(), &classifier.forward(hidden))
             }
             NetworkHead::Language(language) => {
-                if scores {
+                if self.head.is_scoring(pass) {
                     let (places, words) =
                         (batch.targets.masked_places(), &self.bert.embeddings.word_embeddings);
                     pass.masked_tokens(paths::words(), &language.scores(hidden.clone(), places, words))?;
@@ -142,11 +136,6 @@ impl Bert {
                 pass.vectors(paths::next_sentence(), &follows.forward(pooled))
             }
         }
-    }
-
-    /// Whether the pass scores words, with the table that it looks them up in.
-    fn is_scoring(&self, pass: &Pass<'_>) -> bool {
-        matches!(self.head, NetworkHead::Language(_)) && pass.wants(&paths::words())
     }
 }
 

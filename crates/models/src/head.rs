@@ -5,9 +5,10 @@ use autodistillation_kernels::{self as kernels, Arithmetic};
 use burn::module::{Module, Param};
 use burn::tensor::{Device, Int, Tensor};
 
-use crate::bert::activate;
+use crate::bert::paths::words;
+use crate::bert::{Pass, activate};
 use crate::config::Activation;
-use crate::layers::{Embedding, LayerNorm, Linear, blank};
+use crate::layers::{Embedding, LayerNorm, Linear, TableUse, blank};
 use crate::{Family, Head, TransformerConfig};
 
 /// A network's head. What a pooler makes of the first token belongs to the body.
@@ -69,6 +70,25 @@ impl NetworkHead {
             Head::MaskedLanguageModel | Head::Pretraining => {
                 Self::Language(LanguageHead::blank(config, device))
             }
+        }
+    }
+
+    /// Whether the pass scores words.
+    pub(crate) fn is_scoring(&self, pass: &Pass<'_>) -> bool {
+        matches!(self, Self::Language(_)) && pass.wants(&words())
+    }
+
+    /// What the pass does with the table of the words.
+    pub(crate) fn table_use(&self, pass: &Pass<'_>) -> TableUse {
+        if self.is_scoring(pass) { TableUse::DecoderToo } else { TableUse::LookUpAlone }
+    }
+
+    /// Which of the last states the head reads in the pass.
+    pub(crate) fn last_states(&self, pass: &Pass<'_>) -> LastStates {
+        match self {
+            Self::TokenClassifier(_) => LastStates::All,
+            _ if self.is_scoring(pass) => LastStates::All,
+            _ => LastStates::First,
         }
     }
 

@@ -17,7 +17,7 @@ use crate::bert::paths::{classifier, logits, next_sentence, words};
 use crate::bert::{Pass, first_token};
 use crate::config::MobileBertSettings;
 use crate::head::{LastStates, NetworkHead};
-use crate::layers::{TableUse, dropout, site};
+use crate::layers::{dropout, site};
 use crate::{Head, TransformerConfig};
 
 pub use bottleneck::{Bottleneck, BottleneckLayer};
@@ -90,14 +90,8 @@ impl MobileBert {
 
     /// Computes until every tapped feature is captured; `None` when that is before the end.
     fn run(&self, batch: &Batch, pass: &mut Pass<'_>) -> Option<()> {
-        let scores = matches!(self.head, NetworkHead::Language(_)) && pass.wants(&words());
-        let uses = if scores { TableUse::DecoderToo } else { TableUse::LookUpAlone };
-        let hidden = self.mobilebert.embeddings.forward(batch, uses, pass)?;
-        let wanted = match self.head {
-            NetworkHead::TokenClassifier(_) => LastStates::All,
-            _ if scores => LastStates::All,
-            _ => LastStates::First,
-        };
+        let hidden = self.mobilebert.embeddings.forward(batch, self.head.table_use(pass), pass)?;
+        let wanted = self.head.last_states(pass);
         let hidden = self.through_layers((hidden, &batch.mask), wanted, pass)?;
         let mode = site(pass.mode, self.config.num_hidden_layers + 1);
         match &self.head {
@@ -111,7 +105,7 @@ impl MobileBert {
                 pass.sequence(classifier(), &linear.forward(hidden))
             }
             NetworkHead::Language(language) => {
-                if scores {
+                if self.head.is_scoring(pass) {
                     let places = batch.targets.masked_places();
                     let table = &self.mobilebert.embeddings.word_embeddings;
                     pass.masked_tokens(words(), &language.scores(hidden.clone(), places, table))?;

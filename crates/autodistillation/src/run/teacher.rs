@@ -38,6 +38,10 @@ pub fn trained_teacher(
     listener.hear(&RunEvent::Phase("training the teacher".into()));
     let tables = Tables::read(&plan.data)?;
     let task = tables.task()?;
+    if task == DataTask::PlainText {
+        let note = "the data has no labels: the teacher becomes a language model; for another task name `data.label`";
+        listener.hear(&RunEvent::Note(note.to_owned()));
+    }
     write_tokenizer(&folder, &vocabulary(&tables))?;
     let tokenizer = Tokenizer::from_folder(&folder)?;
     let config = config(architecture, &tokenizer, (task, plan.data.max_length))?;
