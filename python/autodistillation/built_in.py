@@ -145,8 +145,10 @@ def purpose_of(teacher: Path) -> Purpose:
     """What the teacher in a folder needs rows for: a language model masks them, anything else needs labels."""
     config = teacher / "config.json"
     classes = json.loads(config.read_text(encoding="utf-8")).get("architectures") if config.is_file() else None
-    is_language_model = bool(classes) and str(classes[0]).endswith(("ForPreTraining", "ForMaskedLM"))
-    return Purpose.PRETRAINING if is_language_model and not str(classes[0]).startswith("Electra") else Purpose.LABELS
+    name = str(classes[0]) if classes else ""
+    # What ELECTRA's class for pretraining says of tokens is no language model.
+    is_language_model = name.endswith(("ForPreTraining", "ForMaskedLM")) and name != "ElectraForPreTraining"
+    return Purpose.PRETRAINING if is_language_model else Purpose.LABELS
 
 
 SIZES = {
