@@ -5,7 +5,7 @@ use std::path::Path;
 use autodistillation_distillation::{
     Evaluation, ExampleSet, LatencySettings, evaluate_with, latency_examples, time_calls,
 };
-use autodistillation_models::{OnnxNetwork, TransformerConfig};
+use autodistillation_models::{Head, OnnxNetwork, TransformerConfig};
 use burn::tensor::Device;
 
 use crate::Error;
@@ -15,6 +15,8 @@ use crate::report::LatencyPercentiles;
 /// An ONNX file that runs.
 pub(super) struct OnnxSubject {
     network: OnnxNetwork,
+    /// How many classes each token has; absent where texts are classified.
+    classes_of_tokens: Option<usize>,
     /// Of the file, in 10⁶ bytes.
     size_mb: f64,
 }
@@ -24,7 +26,9 @@ impl OnnxSubject {
         let network = OnnxNetwork::load(file, config)?;
         let size = std::fs::metadata(file).map(|found| found.len());
         let size = size.map_err(|source| Error::File { action: "read", path: file.to_owned(), source })?;
-        Ok(Self { network, size_mb: size as f64 / 1e6 })
+        let tokens = config.head == Head::TokenClassifier;
+        let classes_of_tokens = tokens.then(|| config.num_labels());
+        Ok(Self { network, classes_of_tokens, size_mb: size as f64 / 1e6 })
     }
 
     pub(super) fn answers(&self, set: &ExampleSet, batch_size: usize) -> Result<Evaluation, Error> {
@@ -32,7 +36,13 @@ impl OnnxSubject {
         let threads = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
         OnnxNetwork::with_threads(threads, || {
             evaluate_with(set, batch_size, |rows| {
-                Ok(self.network.run(&self.network.inputs(&set.batch(rows, &device))?)?)
+                let batch = set.batch(rows, &device);
+                let mut answers = self.network.run(&self.network.inputs(&batch)?)?;
+                if let Some(classes) = self.classes_of_tokens {
+                    let real = answers.iter_mut().zip(&batch.lengths);
+                    real.for_each(|(logits, &length)| logits.truncate(classes * length as usize));
+                }
+                Ok(answers)
             })
         })
     }

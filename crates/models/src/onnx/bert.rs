@@ -69,13 +69,14 @@ impl Body<'_> {
         builder.layer_norm(&at("LayerNorm"), &embeddings.layer_norm, &sum)
     }
 
-    /// (batch, length, hidden) → (batch, rows, hidden). The head reads the first token only, so the last layer computes
-    /// one row.
+    /// (batch, length, hidden) → (batch, rows, hidden). A classifier of texts reads the first token only, so that its last
+    /// layer computes one row.
     fn layer(&mut self, index: usize, hidden: &Value) -> Value {
         let place = format!("bert.encoder.layer.{index}");
         let layers = &self.network.bert.encoder.layer;
         let EncoderLayer { attention, intermediate, output } = &layers[index];
-        let rows = match index + 1 == layers.len() {
+        let reads_first = self.network.head.classifier().is_some();
+        let rows = match reads_first && index + 1 == layers.len() {
             true => self.builder.first_token(&self.at(&place), hidden),
             false => hidden.clone(),
         };

@@ -62,12 +62,14 @@ impl Body<'_> {
         builder.norm(&at("LayerNorm"), &embeddings.layer_norm, &sum)
     }
 
-    /// (batch, length, hidden) → (batch, rows, hidden); the last layer computes the first token alone.
+    /// (batch, length, hidden) → (batch, rows, hidden); for a classifier of texts the last layer computes the first token
+    /// alone.
     fn layer(&mut self, index: usize, hidden: &Value) -> Value {
         let place = format!("mobilebert.encoder.layer.{index}");
         let layers = &self.network.mobilebert.encoder.layer;
         let layer = &layers[index];
-        let rows = match index + 1 == layers.len() {
+        let reads_first = self.network.head.classifier().is_some();
+        let rows = match reads_first && index + 1 == layers.len() {
             true => self.builder.first_token(&place, hidden),
             false => hidden.clone(),
         };

@@ -62,7 +62,7 @@ impl OnnxNetwork {
         let clean = model.to_bytes();
         drop(model);
         let (model, axes) = contained(|| typed(&clean))?;
-        let found = model.output_fact(0).ok().and_then(|fact| fact.shape.get(1)?.to_usize().ok());
+        let found = model.output_fact(0).ok().and_then(|fact| fact.shape.last()?.to_usize().ok());
         if found != Some(labels) {
             return Err(OnnxProblem::OtherLabels { found: found.unwrap_or_default(), expected: labels });
         }
@@ -108,7 +108,7 @@ impl OnnxNetwork {
         Ok(OnnxInputs { tensors: tensors.map_err(|problem| self.problem(problem))?, shape })
     }
 
-    /// Logits of every example.
+    /// Logits of every example; where tokens have classes, those of its tokens one after another, padding included.
     ///
     /// # Errors
     ///
