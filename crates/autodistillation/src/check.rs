@@ -10,7 +10,7 @@ use std::sync::atomic::AtomicBool;
 
 use autodistillation_distillation::metrics::Metric;
 use autodistillation_distillation::{Network, Stage};
-use autodistillation_models::{Transformer, cost};
+use autodistillation_models::{Head, Transformer, cost};
 use autodistillation_search::{Architecture, FeasibleSpace};
 use burn::tensor::Device;
 use serde::Serialize;
@@ -19,7 +19,7 @@ use crate::Error;
 use crate::event::RunListener;
 use crate::experiment::{BuiltInExperiment, Experiment, Start};
 use crate::materials::Materials;
-use crate::plan::{Plan, TeacherPlan};
+use crate::plan::{Framework, Plan, TeacherPlan};
 use crate::task::Task;
 use crate::teacher_cache::{CacheSettings, Demand};
 
@@ -126,6 +126,7 @@ fn report(experiment: BuiltInExperiment, cache: Option<&CacheSettings>) -> Resul
     };
     let config = experiment.student_config(first)?;
     let student = Transformer::random(config.clone(), 0, &Device::flex());
+    check_format(&experiment)?;
     check_metrics(&experiment)?;
     stages::check(&experiment, &student)?;
     let inherited = inheritance(&experiment, &config);
@@ -222,6 +223,7 @@ fn stage_check(
 ///
 /// Every problem, each with its place in the config.
 pub fn first_student(experiment: &BuiltInExperiment) -> Result<(), Error> {
+    check_format(experiment)?;
     check_metrics(experiment)?;
     let architecture = match &experiment.plan().search {
         Some(search) => {
@@ -234,6 +236,15 @@ pub fn first_student(experiment: &BuiltInExperiment) -> Result<(), Error> {
     let Some(architecture) = architecture else { return Ok(()) }; // The search itself says why.
     let student = Transformer::random(experiment.student_config(&architecture)?, 0, &Device::flex());
     stages::check(experiment, &student)
+}
+
+/// Students that TensorFlow's format cannot hold would be noticed only once they are trained.
+fn check_format(experiment: &BuiltInExperiment) -> Result<(), Error> {
+    let head = experiment.materials().teacher.config().head;
+    if experiment.plan().framework == Framework::TensorFlow && head != Head::Classifier {
+        return Err(Error::HeadNotForTensorFlow { head });
+    }
+    Ok(())
 }
 
 /// A correlation of classes, or an accuracy of real values, is asked for too late once students are trained.

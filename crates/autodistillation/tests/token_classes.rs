@@ -109,3 +109,13 @@ fn metrics_of_single_classes_are_refused() {
     let error = finish(folder.path(), &config).map(|_| ()).unwrap_err().to_string();
     assert!(error.contains("`matthews` does not exist for this task (token classification)"), "{error}");
 }
+
+#[test]
+fn what_tensorflow_cannot_hold_is_refused_before_anything_is_trained() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = CONFIG
+        .replace("{name: names}", "{name: names, framework: tensorflow}")
+        .replace("steps: 400", "steps: 1");
+    let error = finish(folder.path(), &config).map(|_| ()).unwrap_err().to_string();
+    assert!(error.contains("a classifier of tokens, which is written for PyTorch alone"), "{error}");
+}
