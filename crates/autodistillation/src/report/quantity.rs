@@ -44,7 +44,7 @@ impl Quantity {
             "pearson" => ("Pearson correlation", Unit::Coefficient),
             "spearman" => ("Spearman correlation", Unit::Coefficient),
             "next_sentence" => ("Next-sentence accuracy", Unit::Share),
-            "perplexity" => ("Perplexity", Unit::Plain),
+            "perplexity" => ("Perplexity", Unit::Loss),
             "loss" => ("Loss", Unit::Loss),
             "latency" => ("Latency", Unit::Milliseconds),
             "parameters" => ("Parameters", Unit::Count),

@@ -17,7 +17,7 @@ pub(super) fn compared(metric: &str, student: f64, teacher: f64) -> Option<Strin
         "latency" => ("faster", "slower"),
         "parameters" | "size_mb" => ("smaller", "larger"),
         "flops" => ("cheaper", "dearer"),
-        "loss" => return None,
+        "loss" | "perplexity" => return None,
         _ => return Some(format!("{:.1} % of the teacher’s", student / teacher * 100.0)),
     };
     let ratio = teacher / student;
@@ -101,6 +101,7 @@ mod tests {
         assert_eq!(compared("parameters", 30.0, 20.0).as_deref(), Some("1.5× larger"));
         assert_eq!(compared("eval_accuracy", 0.8, 0.9).as_deref(), Some("88.9 % of the teacher’s"));
         assert_eq!(compared("loss", 0.5, 0.4), None);
+        assert_eq!(compared("perplexity", 50.0, 40.0), None);
         assert_eq!(compared("matthews", -0.1, 0.5), None);
     }
 
