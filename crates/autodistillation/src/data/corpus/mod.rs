@@ -59,6 +59,16 @@ pub fn examples(table: &Table, tokenizer: &Tokenizer, packing: &Packing) -> Resu
         NextSentence::Asked => pairs(&documents, (room, packing.seed), &frame),
         NextSentence::NotAsked => texts(&documents, room, &frame),
     };
+    masked(examples, (table, tokenizer), masking)
+}
+
+/// The examples with something to hide: a text of unknown words alone asks nothing.
+fn masked(
+    mut examples: Vec<Example>,
+    (table, tokenizer): (&Table, &Tokenizer),
+    masking: Masking,
+) -> Result<ExampleSet, Error> {
+    examples.retain(|example| masking.count(example) > 0);
     if examples.is_empty() {
         return Err(super::Error::TooLittleText { path: table.path.clone() }.into());
     }
@@ -66,7 +76,8 @@ pub fn examples(table: &Table, tokenizer: &Tokenizer, packing: &Packing) -> Resu
 }
 
 /// Rows of token ids, special ones included, as masked examples: a second column is the second text, and a label of 0 or 1
-/// says whether it follows the first (0) or not, as `next_sentence_label` does in `transformers`.
+/// says whether it follows the first (0) or not, as `next_sentence_label` does in `transformers`. Rows with nothing to
+/// hide are left out.
 ///
 /// # Errors
 ///
@@ -93,7 +104,7 @@ pub fn of_token_ids(table: &Table, tokenizer: &Tokenizer, packing: &Packing) -> 
         Ok(Example { ids, token_types, target })
     };
     let examples = table.records.iter().map(example).collect::<Result<Vec<_>, _>>()?;
-    Ok(ExampleSet::new(examples, tokenizer.padding_id()).masked(masking))
+    masked(examples, (table, tokenizer), masking)
 }
 
 /// Whether the second text of a row follows the first, where a label says so.

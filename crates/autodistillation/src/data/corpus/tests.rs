@@ -204,3 +204,16 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn texts_of_unknown_words_alone_are_left_out() {
+    let (tokenizer, _folder) = tokenizer(&WORDS);
+    let set =
+        examples(&table(&["x y z x", "a b c d"]), &tokenizer, &packing(NextSentence::NotAsked, 8)).unwrap();
+    assert_eq!(
+        set.examples.iter().map(|example| example.ids.clone()).collect::<Vec<_>>(),
+        [[2, 5, 6, 7, 8, 3]]
+    );
+    let error = examples(&table(&["x y z x"]), &tokenizer, &packing(NextSentence::NotAsked, 8)).unwrap_err();
+    assert!(error.to_string().starts_with("a.txt:"), "{error}");
+}
