@@ -22,9 +22,6 @@ use crate::plan::LatencyPlan;
 use crate::task::Task;
 use subject::Subject;
 
-/// The seed of the pairs and masks that the validation part of a run has, so that `evaluate` gives the same numbers.
-const EVALUATED_PART: u64 = 1;
-
 /// What `evaluate` is asked to do.
 #[derive(Clone, Debug)]
 pub struct EvaluateOptions {
@@ -66,7 +63,8 @@ pub fn evaluate(options: &EvaluateOptions) -> Result<Map<String, Value>, Error> 
     let encode = Encode { encode: &encode, encode_words: &encode_words, max_length, padding_id };
     let set = match &labels {
         LabelEncoding::MaskedText { next_sentence } => {
-            let packing = Packing { next_sentence: *next_sentence, max_length, seed: EVALUATED_PART };
+            let packing =
+                Packing { next_sentence: *next_sentence, max_length, seed: corpus::VALIDATION_SEED };
             corpus::examples(&table, tokenizer, &packing)?
         }
         _ => data::tokenise(&table, &encode, &labels)?,

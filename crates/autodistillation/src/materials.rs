@@ -210,7 +210,8 @@ impl Tables {
             }
         };
         let test = self.test.as_ref().map(|table| part(table, 2)).transpose()?;
-        let (training, validation) = (part(&self.training, 0)?, part(&self.validation, 1)?);
+        let (training, validation) =
+            (part(&self.training, 0)?, part(&self.validation, corpus::VALIDATION_SEED)?);
         Ok(Sets { training, validation, test, classes: Vec::new() })
     }
 }

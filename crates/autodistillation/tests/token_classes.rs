@@ -86,6 +86,7 @@ fn students_tag_words() {
     let answers = inference::predict(&student, &lines).unwrap();
     let tags: Vec<&str> = answers.iter().map(|answer| answer.label.as_str()).collect();
     assert_eq!(tags, ["O B-PER I-PER O O B-LOC", "O O"]);
+    assert!(inference::predict(&student, &[]).unwrap().is_empty());
 
     let evaluated = inference::evaluate(&EvaluateOptions {
         network: student,

@@ -158,8 +158,8 @@ pub(crate) fn require_classes(logits: LogitScale, shape: Shape, path: &LayerPath
 }
 
 /// The student's own loss on the labels for logits (rows, outputs), a row for each example or for each token of the
-/// padded batch or for each masked token: cross entropy for classes, over the tokens that count; mean squared error for values; binary cross
-/// entropy with logits for labels, mean over labels and examples. 0 where no token counts.
+/// padded batch or for each masked token: cross entropy for classes, over the tokens that count; mean squared error for
+/// values; binary cross entropy with logits for labels, mean over labels and examples. 0 where no token counts.
 ///
 /// # Errors
 ///

@@ -2,7 +2,8 @@
 //!
 //! The graph takes int64 tensors of (batch, length), both free: `input_ids`, `attention_mask` (1 for a token, 0 for
 //! padding after the text) and, where the network tells segments apart, `token_type_ids`. It puts out `logits`,
-//! (batch, labels) or, for classes of tokens, (batch, length, labels), the same as the network's own. The file holds its weights, in f32, and the names of its labels.
+//! (batch, labels) or, for classes of tokens, (batch, length, labels), the same as the network's own. The file holds its
+//! weights, in f32, and the names of its labels.
 
 mod bert;
 mod graph;

@@ -15,6 +15,9 @@ const OFFERED: usize = 5;
 
 /// The class of each word of every line, as white space separates them; words that are cut off for length have none.
 pub(super) fn tagged(subject: &Subject, lines: &[String], longest: usize) -> Result<Vec<Prediction>, Error> {
+    if lines.is_empty() {
+        return Ok(Vec::new());
+    }
     let mut examples = Vec::with_capacity(lines.len());
     let mut places = Vec::with_capacity(lines.len());
     for line in lines {

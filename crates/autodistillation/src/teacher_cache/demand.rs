@@ -100,11 +100,12 @@ impl Questions {
             let bytes = |row: u32| {
                 set.extent(row).map_or(0, |extent| (layer.shape.elements(extent) * size_of::<f16>()) as u64)
             };
-            let all_rows = set.versions() * set.len() as u32;
-            let all: u64 = (0..all_rows).map(bytes).sum();
+            // An example is as large under all masks.
+            let versions = u64::from(set.versions());
+            let all: u64 = versions * set.rows().into_iter().map(bytes).sum::<u64>();
             let own: u64 = rows.iter().copied().map(bytes).sum();
             sum.bytes += own;
-            sum.disk += all.min(own + PAGE * rows.len() as u64) + INDEX * u64::from(all_rows);
+            sum.disk += all.min(own + PAGE * rows.len() as u64) + INDEX * versions * set.len() as u64;
         }
         sum
     }
