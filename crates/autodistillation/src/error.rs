@@ -32,6 +32,12 @@ pub enum Error {
         /// How the tokenizer spells a mask.
         mask: String,
     },
+    /// A question without a text to look in.
+    #[error("line {line} has no tab: write the question, a tab and the text that holds the answer")]
+    NoTextToAsk {
+        /// The line, from 1.
+        line: u64,
+    },
     /// The study store cannot be read or written.
     #[error(transparent)]
     Store(#[from] crate::store::Error),

@@ -1,5 +1,6 @@
 //! `evaluate` and `predict`: a network folder or an ONNX file on a data file, or on lines of text.
 
+mod answers;
 #[cfg(feature = "onnx")]
 mod onnx;
 mod subject;
@@ -10,15 +11,15 @@ use std::path::{Path, PathBuf};
 use autodistillation_distillation::evaluation::{probabilities, probability};
 use autodistillation_distillation::metrics::{Metric, applies, argmax};
 use autodistillation_distillation::{Example, ExampleSet, Target};
-use autodistillation_models::{EncodedWords, TransformerConfig};
+use autodistillation_models::TransformerConfig;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use crate::Error;
-use crate::data::corpus::{self, Packing};
-use crate::data::{self, Encode, LabelEncoding, Table, TextColumns};
+use crate::data::{LabelEncoding, Table, TextColumns};
+use crate::example_sets::{Encoder, Part};
 use crate::materials::labels;
-use crate::plan::LatencyPlan;
+use crate::plan::{LatencyPlan, TextForm};
 use crate::task::Task;
 use subject::Subject;
 
@@ -52,23 +53,8 @@ pub fn evaluate(options: &EvaluateOptions) -> Result<Map<String, Value>, Error> 
     };
     let table = Table::read(&options.data, &columns)?;
     let max_length = options.max_length.min(config.max_length());
-    let encode = |text: &str, pair: Option<&str>| {
-        tokenizer.encode(text, pair, max_length).map(|encoded| (encoded.ids, encoded.token_types))
-    };
-    let encode_words = |words: &[&str]| {
-        let EncodedWords { encoded, words } = tokenizer.encode_words(words, max_length)?;
-        Ok(((encoded.ids, encoded.token_types), words))
-    };
-    let padding_id = tokenizer.padding_id();
-    let encode = Encode { encode: &encode, encode_words: &encode_words, max_length, padding_id };
-    let set = match &labels {
-        LabelEncoding::MaskedText { next_sentence } => {
-            let packing =
-                Packing { next_sentence: *next_sentence, max_length, seed: corpus::VALIDATION_SEED };
-            corpus::examples(&table, tokenizer, &packing)?
-        }
-        _ => data::tokenise(&table, &encode, &labels)?,
-    };
+    let encoder = Encoder { tokenizer, labels: &labels, form: TextForm::Words, max_length };
+    let set = encoder.examples(&table, Part::Validation)?;
     let evaluation = subject.answers(&set)?.named(&config.labels);
     let mut result = Map::new();
     for metric in Metric::ALL {
@@ -90,16 +76,17 @@ pub fn evaluate(options: &EvaluateOptions) -> Result<Map<String, Value>, Error> 
 #[derive(Clone, Debug, Serialize)]
 pub struct Prediction {
     /// The likeliest class; the value for regression; the labels that apply, joined by `, `, where any number does; the
-    /// class of each word, or the likeliest word for each mask, with spaces between them.
+    /// class of each word, or the likeliest word for each mask, with spaces between them; the answer to a question.
     pub label: String,
     /// Probability by class, which sum to 1 unless any number of labels applies; empty for regression and for classes of
-    /// words; the likeliest words for the first mask.
+    /// words; the likeliest words for the first mask; the answer to a question alone.
     pub probabilities: Map<String, Value>,
-    /// The raw outputs, those of a text's tokens one after another; empty for masks, which have one for every word.
+    /// The raw outputs, those of a text's tokens one after another; empty for masks, which have one for every word, and for
+    /// questions.
     pub logits: Vec<f32>,
 }
 
-/// Answers for every line; a tab separates the two texts of a pair.
+/// Answers for every line; a tab separates the two texts of a pair, and a question from its text.
 ///
 /// # Errors
 ///
@@ -110,6 +97,7 @@ pub fn predict(network: &Path, lines: &[String]) -> Result<Vec<Prediction>, Erro
     let longest = config.max_length().min(512);
     match Task::of(config) {
         Task::WordClasses => return words::tagged(&subject, lines, longest),
+        Task::Answers => return answers::answered(&subject, lines, longest),
         Task::MaskedWords | Task::Pretraining => return words::filled(&subject, lines, longest),
         Task::Values | Task::Classes | Task::Labels => {}
     }

@@ -9,6 +9,7 @@ pub mod device;
 pub mod distill;
 pub mod error;
 pub mod event;
+pub mod example_sets;
 pub mod experiment;
 pub mod export;
 pub mod files;

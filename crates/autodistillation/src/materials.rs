@@ -4,19 +4,17 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use autodistillation_distillation::{Ensemble, ExampleSet, Parameters};
-use autodistillation_models::{
-    Arithmetic, Encoded, EncodedWords, ProblemType, Tokenizer, Transformer, TransformerConfig,
-};
+use autodistillation_models::{Arithmetic, ProblemType, Tokenizer, Transformer, TransformerConfig};
 use burn::tensor::Device;
 
 use crate::Error;
 use crate::config::Subject;
 use crate::data::{
-    self, Encode, Label, LabelEncoding, LabelNames, Record, SeenClasses, Table, TextColumns, Tokens,
-    content_hash,
-    corpus::{self, NextSentence, Packing, Statistics},
-    demo, token_ids,
+    self, Label, LabelEncoding, LabelNames, Record, SeenClasses, Table, TextColumns, content_hash,
+    corpus::{NextSentence, Statistics},
+    demo,
 };
+use crate::example_sets::{Encoder, Part};
 use crate::further_teachers::{First, FurtherTeacher, further_teachers, weights_hash};
 use crate::plan::{DataPlan, DataSource, Plan, TeacherPlan, TextForm};
 use crate::task::{DataTask, Task};
@@ -125,7 +123,7 @@ impl Tables {
         }
     }
 
-    /// What the data asks for by itself: CoNLL files tag words, lists of labels mean that any number of them applies,
+    /// What the data asks for by itself: SQuAD's files ask questions, CoNLL files tag words, lists of labels mean that any number of them applies,
     /// numbers with fractions among them are values to be predicted, and text without labels is there to be masked.
     ///
     /// # Errors
@@ -134,6 +132,9 @@ impl Tables {
     pub fn task(&self) -> Result<DataTask, Error> {
         if self.training.records.iter().all(|record| record.label.is_none()) {
             return Ok(DataTask::PlainText);
+        }
+        if self.training.records.iter().any(|record| matches!(record.label, Some(Label::Answers(_)))) {
+            return Ok(DataTask::Answers);
         }
         if matches!(data::Format::of(&self.training.path), Ok(data::Format::Conll)) {
             return Ok(DataTask::Words(LabelNames::learn(&self.training)?));
@@ -153,66 +154,28 @@ impl Tables {
         Ok(DataTask::Texts(classes, problem))
     }
 
-    /// Tokenises every part. Texts for pretraining are packed and masked, each part with a seed of its own that is the same
-    /// in every study, so that students of different studies are compared on the same masks.
+    /// Tokenises every part, see [`Encoder::examples`].
     ///
     /// # Errors
     ///
-    /// The first text that cannot be tokenised, label that the classes lack or class that is evaluated without being
-    /// taught, with its file and line; for pretraining those of [`corpus::examples`].
+    /// Those of [`Encoder::examples`], and a class that is evaluated without being taught, with its file and line.
     pub fn tokenise(
         &self,
         tokenizer: &Tokenizer,
         labels: &LabelEncoding,
         max_length: usize,
     ) -> Result<Sets, Error> {
-        if let LabelEncoding::MaskedText { next_sentence } = labels {
-            return self.packed(tokenizer, *next_sentence, max_length);
-        }
-        let encode = |text: &str, pair: Option<&str>| -> Result<Tokens, Error> {
-            if self.form == TextForm::TokenIds {
-                return Ok(token_ids((text, pair), tokenizer.vocabulary_size())?);
-            }
-            let Encoded { ids, token_types } = tokenizer.encode(text, pair, max_length)?;
-            Ok((ids, token_types))
-        };
-        let encode_words = |words: &[&str]| {
-            let EncodedWords { encoded, words } = tokenizer.encode_words(words, max_length)?;
-            Ok(((encoded.ids, encoded.token_types), words))
-        };
-        let padding_id = tokenizer.padding_id();
-        let encode = Encode { encode: &encode, encode_words: &encode_words, max_length, padding_id };
-        let part = |table: &Table| data::tokenise(table, &encode, labels);
-        let training = part(&self.training)?;
+        let encoder = Encoder { tokenizer, labels, form: self.form, max_length };
+        let training = encoder.examples(&self.training, Part::Training)?;
         let seen = SeenClasses::of(&self.training, &training);
-        let evaluated = |table: &Table| -> Result<ExampleSet, Error> {
-            let examples = part(table)?;
+        let evaluated = |table: &Table, part: Part| -> Result<ExampleSet, Error> {
+            let examples = encoder.examples(table, part)?;
             seen.check(table, &examples)?;
             Ok(examples)
         };
-        let validation = evaluated(&self.validation)?;
-        let test = self.test.as_ref().map(evaluated).transpose()?;
+        let validation = evaluated(&self.validation, Part::Validation)?;
+        let test = self.test.as_ref().map(|table| evaluated(table, Part::Test)).transpose()?;
         Ok(Sets { validation, test, training, classes: labels.names().to_vec() })
-    }
-
-    /// Every part as masked texts.
-    fn packed(
-        &self,
-        tokenizer: &Tokenizer,
-        next_sentence: NextSentence,
-        max_length: usize,
-    ) -> Result<Sets, Error> {
-        let part = |table: &Table, seed: u64| {
-            let packing = Packing { next_sentence, max_length, seed };
-            match self.form {
-                TextForm::Words => corpus::examples(table, tokenizer, &packing),
-                TextForm::TokenIds => corpus::of_token_ids(table, tokenizer, &packing),
-            }
-        };
-        let test = self.test.as_ref().map(|table| part(table, 2)).transpose()?;
-        let (training, validation) =
-            (part(&self.training, 0)?, part(&self.validation, corpus::VALIDATION_SEED)?);
-        Ok(Sets { training, validation, test, classes: Vec::new() })
     }
 }
 
@@ -334,6 +297,7 @@ pub fn labels(config: &TransformerConfig) -> Result<LabelEncoding, Error> {
         Task::Classes => LabelEncoding::Classes(names()?),
         Task::Labels => LabelEncoding::Several(names()?),
         Task::WordClasses => LabelEncoding::Words(names()?),
+        Task::Answers => LabelEncoding::Answers,
         Task::MaskedWords => LabelEncoding::MaskedText { next_sentence: NextSentence::NotAsked },
         Task::Pretraining => LabelEncoding::MaskedText { next_sentence: NextSentence::Asked },
     })

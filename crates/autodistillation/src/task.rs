@@ -16,6 +16,8 @@ pub enum Task {
     Labels,
     /// A class for each word.
     WordClasses,
+    /// The part of a text that answers a question.
+    Answers,
     /// The words under the masks of a text.
     MaskedWords,
     /// The words under the masks, and whether the second text follows the first.
@@ -27,6 +29,7 @@ impl Task {
     pub fn of(config: &TransformerConfig) -> Self {
         match (config.head, config.task()) {
             (Head::TokenClassifier, _) => Self::WordClasses,
+            (Head::QuestionAnswering, _) => Self::Answers,
             (Head::MaskedLanguageModel, _) => Self::MaskedWords,
             (Head::Pretraining, _) => Self::Pretraining,
             (_, ProblemType::Regression) => Self::Values,
@@ -42,6 +45,7 @@ impl Task {
             Self::Classes => "classification",
             Self::Labels => "multi-label classification",
             Self::WordClasses => "token classification",
+            Self::Answers => "question answering",
             Self::MaskedWords => "masked language modelling",
             Self::Pretraining => "masked language modelling with next sentences",
         }
@@ -54,6 +58,7 @@ impl Task {
             Self::Classes => &["accuracy", "f1", "matthews", "loss"],
             Self::Labels => &["accuracy", "f1", "micro_f1", "loss"],
             Self::WordClasses => &["accuracy", "f1", "loss"],
+            Self::Answers => &["exact_match", "f1", "loss"],
             Self::MaskedWords => &["accuracy", "perplexity", "loss"],
             Self::Pretraining => &["accuracy", "perplexity", "next_sentence", "loss"],
         }
@@ -64,6 +69,7 @@ impl Task {
         match self {
             Self::Values | Self::Classes | Self::Labels => "text-classification",
             Self::WordClasses => "token-classification",
+            Self::Answers => "question-answering",
             Self::MaskedWords | Self::Pretraining => "fill-mask",
         }
     }
@@ -73,6 +79,7 @@ impl Task {
         match self {
             Self::Values | Self::Classes | Self::Labels => "AutoModelForSequenceClassification",
             Self::WordClasses => "AutoModelForTokenClassification",
+            Self::Answers => "AutoModelForQuestionAnswering",
             Self::MaskedWords => "AutoModelForMaskedLM",
             Self::Pretraining => "AutoModelForPreTraining",
         }
@@ -86,6 +93,8 @@ pub enum DataTask {
     Texts(LabelNames, ProblemType),
     /// The class of each word.
     Words(LabelNames),
+    /// The part of a text that answers a question.
+    Answers,
     /// Nothing is labelled: plain text to be masked.
     PlainText,
 }
@@ -100,6 +109,7 @@ impl DataTask {
         Ok(match self {
             Self::Texts(classes, problem) => config.with_labels(classes.names().to_vec(), problem)?,
             Self::Words(classes) => config.with_token_labels(classes.names().to_vec())?,
+            Self::Answers => config.with_question_answering_head(),
             Self::PlainText if config.head.is_language_model() => config,
             Self::PlainText => config.with_pretraining_head()?,
         })

@@ -84,7 +84,7 @@ fn columns_of_text_files_are_refused_each_at_its_place() {
     let problems = Folder::new().plan(data).unwrap_err();
     for key in ["data.text", "data.label"] {
         let expected =
-            format!("{key}: the files are plain text (.txt), which has no columns: leave this out");
+            format!("{key}: plain text (.txt) and SQuAD's layout (.json) have no columns: leave this out");
         assert!(problems.contains(&expected), "{problems}");
     }
 }

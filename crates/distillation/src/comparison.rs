@@ -53,6 +53,7 @@ impl Alignment {
             (Shape::MaskedTokens { width: a }, Shape::MaskedTokens { width: b }) if a == b => {
                 Ok(Self::Direct)
             }
+            (Shape::Spans, Shape::Spans) => Ok(Self::Direct),
             (Shape::Attention { heads: a }, Shape::Attention { heads: b }) if a == b => Ok(Self::Direct),
             (Shape::Attention { heads: a }, Shape::Attention { heads: b }) => Ok(match options.heads {
                 HeadMatching::Mean => Self::HeadMeans,
@@ -108,6 +109,12 @@ pub fn align(
         (Feature::Sequence(s), Feature::Sequence(t)) => {
             let rows = token_rows(batch, t.dims()[2]);
             Some(aligned(through(flat(s.clone())), flat(t.clone()), rows, (scores, scores), options))
+        }
+        (Feature::Spans(s), Feature::Spans(t)) => {
+            let (rows, keys) = span_rows(batch);
+            let mut aligned = aligned(flat(s.clone()), flat(t.clone()), rows, (scores, scores), options);
+            aligned.comparison.keys = keys;
+            Some(aligned)
         }
         (Feature::Attention(s), Feature::Attention(t)) => Some(align_maps(s, t, matcher, (batch, options))),
         _ => None,
@@ -202,6 +209,18 @@ pub(crate) fn query_rows(batch: &Batch, heads: usize) -> Rows {
         queries.reshape([size * heads * length, 1])
     });
     Rows { mask, real_rows: tokens * heads as f64, real_elements: pairs * heads as f64 }
+}
+
+/// The rows of scores of first and last tokens, two for each example, and 1 for their real tokens and 0 for padding,
+/// (2 · batch, length); `None` without padding.
+pub(crate) fn span_rows(batch: &Batch) -> (Rows, Option<Tensor<2>>) {
+    let (size, length) = (batch.size(), batch.length());
+    let tokens: f64 = batch.lengths.iter().map(|&length| f64::from(length)).sum();
+    let keys = is_padded(batch).then(|| {
+        let twice = batch.mask.clone().reshape([size, 1, length]).repeat_dim(1, 2);
+        twice.reshape([2 * size, length])
+    });
+    (Rows { mask: None, real_rows: 2.0 * size as f64, real_elements: 2.0 * tokens }, keys)
 }
 
 /// 1 for a real key and 0 for padding, for every row of attention maps of these dimensions; `None` without padding.

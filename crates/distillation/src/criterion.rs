@@ -11,12 +11,12 @@ pub use intermediate_layers::IntermediateLayersKnowledgeDistillationLoss;
 pub use knowledge_distillation::KnowledgeDistillationLoss;
 pub use self_distillation::SelfKnowledgeDistillationLoss;
 
-use crate::comparison::{flat, token_rows, whole_rows};
-use crate::loss::Rows;
+use crate::comparison::{flat, span_rows, token_rows, whole_rows};
+use crate::loss::{Rows, possible};
 use crate::matcher::Matchers;
 use crate::{
     Batch, CriterionConfig, Error, Feature, Features, LayerPath, LogitScale, MaskedTargets, Network, Shape,
-    Taps, Targets, TokenTargets,
+    SpanTargets, Taps, Targets, TokenTargets,
 };
 use intermediate_layers::shape_of;
 
@@ -158,8 +158,9 @@ pub(crate) fn require_classes(logits: LogitScale, shape: Shape, path: &LayerPath
 }
 
 /// The student's own loss on the labels for logits (rows, outputs), a row for each example or for each token of the
-/// padded batch or for each masked token: cross entropy for classes, over the tokens that count; mean squared error for
-/// values; binary cross entropy with logits for labels, mean over labels and examples. 0 where no token counts.
+/// padded batch or for each masked token, two for each example where answers are spans: cross entropy for classes, over the
+/// tokens that count, and of the first and the last token of an answer among the real ones; mean squared error for values;
+/// binary cross entropy with logits for labels, mean over labels and examples. 0 where no token counts.
 ///
 /// # Errors
 ///
@@ -182,6 +183,9 @@ pub fn task_loss(logits: Tensor<2>, targets: &Targets) -> Result<Tensor<1>, Erro
         }
         Targets::Masked(MaskedTargets { tokens, .. }) => {
             Ok(autodistillation_kernels::cross_entropy(logits, tokens.classes.clone()))
+        }
+        Targets::Spans(SpanTargets { tokens, real }) => {
+            Ok(autodistillation_kernels::cross_entropy(possible(logits, real), tokens.clone()))
         }
         Targets::Absent => Err(Error::MissingTargets),
     }
@@ -237,20 +241,27 @@ pub(crate) fn feature<'a>(features: &'a Features, path: &LayerPath) -> Result<&'
     features.get(path).ok_or_else(|| Error::MissingFeature { path: path.clone() })
 }
 
-/// The logits at `path` as rows: one per example, or one per token of the padded batch.
+/// The logits at `path` as rows: one per example, one per token of the padded batch or per masked token, or for spans two
+/// per example, of scores of its tokens.
 pub fn scores(features: &Features, path: &LayerPath) -> Result<Tensor<2>, Error> {
     match feature(features, path)? {
         Feature::Vectors(logits) | Feature::MaskedTokens(logits) => Ok(logits.clone()),
-        Feature::Sequence(logits) => Ok(flat(logits.clone())),
+        Feature::Sequence(logits) | Feature::Spans(logits) => Ok(flat(logits.clone())),
         Feature::Attention(_) => Err(Error::MissingFeature { path: path.clone() }),
     }
 }
 
-/// Which of the rows of [`scores`] count.
-pub(crate) fn score_rows(features: &Features, path: &LayerPath, batch: &Batch) -> Result<Rows, Error> {
+/// Which of the rows of [`scores`] count, and which elements of each: 1 for those and 0 for others, (rows, width), `None`
+/// for all.
+pub(crate) fn score_rows(
+    features: &Features,
+    path: &LayerPath,
+    batch: &Batch,
+) -> Result<(Rows, Option<Tensor<2>>), Error> {
     match feature(features, path)? {
-        Feature::Vectors(logits) | Feature::MaskedTokens(logits) => Ok(whole_rows(logits.dims())),
-        Feature::Sequence(logits) => Ok(token_rows(batch, logits.dims()[2])),
+        Feature::Vectors(logits) | Feature::MaskedTokens(logits) => Ok((whole_rows(logits.dims()), None)),
+        Feature::Sequence(logits) => Ok((token_rows(batch, logits.dims()[2]), None)),
+        Feature::Spans(_) => Ok(span_rows(batch)),
         Feature::Attention(_) => Err(Error::MissingFeature { path: path.clone() }),
     }
 }

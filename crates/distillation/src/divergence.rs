@@ -99,10 +99,15 @@ fn elements(kind: LossKind, student: Distribution, teacher: Distribution) -> Ten
     }
 }
 
-/// The z-scores of each row: (x − mean) / (deviation + 1e-7), the deviation divided by the width.
-pub(crate) fn standardized(logits: Tensor<2>) -> Tensor<2> {
-    let centered = logits.clone() - logits.mean_dim(1);
-    let variance = centered.clone().powi_scalar(2).mean_dim(1); // (rows, 1)
+/// The z-scores of each row: (x − mean) / (deviation + 1e-7), the deviation divided by the width; of the elements where
+/// `keys`, (rows, width), has 1 and not 0.
+pub(crate) fn standardized(logits: Tensor<2>, keys: Option<&Tensor<2>>) -> Tensor<2> {
+    let mean = |values: Tensor<2>| match keys {
+        Some(keys) => (values * keys.clone()).sum_dim(1) / keys.clone().sum_dim(1),
+        None => values.mean_dim(1),
+    };
+    let centered = logits.clone() - mean(logits);
+    let variance = mean(centered.clone().powi_scalar(2)); // (rows, 1)
     // Equal logits have no direction to learn; the floor keeps the root's gradient finite there.
     centered / (variance.clamp_min(DEVIATION_FLOOR * DEVIATION_FLOOR).sqrt() + DEVIATION_FLOOR)
 }

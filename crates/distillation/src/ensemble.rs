@@ -57,6 +57,10 @@ impl<N: Network> Ensemble<N> {
                 )
                 .map(Feature::MaskedTokens)
             }
+            Feature::Spans(first) => {
+                mean(first, answers, count, |it| if let Feature::Spans(it) = it { Some(it) } else { None })
+                    .map(Feature::Spans)
+            }
             Feature::Attention(_) => None,
         }
     }

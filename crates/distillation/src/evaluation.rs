@@ -2,26 +2,33 @@
 
 mod masked;
 
+use std::sync::Arc;
+
 use crate::criterion::feature;
-use crate::{Batch, Error, ExampleSet, Feature, Mode, Network, Parameters, Taps, Target};
+use crate::{
+    AnswerSpan, Batch, Error, ExampleSet, Feature, Mode, Network, Parameters, Questions, Taps, Target,
+};
 
 pub use masked::{MaskedScores, Score};
 
 /// The answers of a network on every example of a set, in the set's order.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Evaluation {
-    /// Logits, one row per example; where tokens have classes, those of its tokens one after another.
+    /// Logits, one row per example; where tokens have classes, those of its tokens one after another; where answers are
+    /// spans, the scores of being the first token and then those of being the last.
     pub logits: Vec<Vec<f32>>,
     /// The targets, one per example.
     pub targets: Vec<Target>,
     /// Mean loss on the labels over the examples; absent without labels.
     pub loss: Option<f64>,
-    /// Logits of each example, or of each token where tokens have classes.
+    /// Logits of each example, or of each token where tokens have classes or answers are spans.
     pub outputs: usize,
     /// Names of the classes by index, where the caller has given them: entities are read from the tags of tokens.
     pub names: Vec<String>,
     /// For masked texts, how good the answers are: they themselves are not kept, nor are their targets.
     pub masked: Option<MaskedScores>,
+    /// Where answers are spans, the questions and their right answers.
+    pub questions: Option<Arc<Questions>>,
 }
 
 impl Evaluation {
@@ -73,26 +80,35 @@ pub fn evaluate_with<E: From<Error>>(
             loss.add(&values, target);
             outputs = match target {
                 Target::Tokens(classes) => values.len() / classes.len().max(1),
+                Target::Span(_) => 2,
                 _ => values.len(),
             };
             logits[*row as usize] = values;
         }
     }
     let targets = set.examples.iter().map(|example| example.target.clone()).collect();
-    Ok(Evaluation { logits, targets, loss: loss.mean(), outputs, names: Vec::new(), masked: None })
+    let (names, questions) = (Vec::new(), set.questions.clone());
+    Ok(Evaluation { logits, targets, loss: loss.mean(), outputs, names, masked: None, questions })
 }
 
-/// The logits of each example: a row, or the rows of its tokens that are not padding.
+/// The logits of each example: a row, or the rows of its tokens that are not padding, or two rows of their scores.
 fn rows_of(logits: &Feature, batch: &Batch) -> Result<Vec<Vec<f32>>, Error> {
     let unreadable = |_| Error::Unreadable { what: "logits" };
-    let (length, outputs) = match logits.dims().as_slice() {
-        [_, outputs] => (1, *outputs),
-        [_, length, outputs] => (*length, *outputs),
-        _ => return Err(Error::Unreadable { what: "logits" }),
-    };
+    let dims = logits.dims();
     let values: Vec<f32> = logits.clone().into_data().try_to_vec().map_err(unreadable)?;
-    let examples = values.chunks((outputs * length).max(1)).zip(&batch.lengths);
-    Ok(examples.map(|(row, &real)| row[..outputs * length.min(real as usize)].to_vec()).collect())
+    let examples = values.chunks(dims[1..].iter().product::<usize>().max(1)).zip(&batch.lengths);
+    let of_example = |(row, real): (&[f32], &u32)| {
+        let real = *real as usize;
+        match logits {
+            Feature::Vectors(_) => Ok(row.to_vec()),
+            Feature::Sequence(_) => Ok(row[..dims[2] * real].to_vec()),
+            Feature::Spans(_) => {
+                Ok(row.chunks(dims[2].max(1)).flat_map(|scores| &scores[..real]).copied().collect())
+            }
+            _ => Err(Error::Unreadable { what: "logits" }),
+        }
+    };
+    examples.map(of_example).collect()
 }
 
 /// The summed loss of labelled examples, or of the tokens that count.
@@ -118,6 +134,11 @@ impl Sum {
                 let rows = logits.chunks((logits.len() / classes.len().max(1)).max(1));
                 let each = classes.iter().zip(rows);
                 self.extend(each.filter_map(|(class, row)| class_loss(row, (*class)?)));
+            }
+            Target::Span(AnswerSpan { first, last }) => {
+                let (firsts, lasts) = logits.split_at(logits.len() / 2);
+                let both = class_loss(firsts, *first).zip(class_loss(lasts, *last));
+                self.extend(both.map(|(first, last)| (first + last) / 2.0));
             }
             Target::Masked(_) | Target::Absent => {} // Masked texts are evaluated by themselves.
         }
@@ -152,7 +173,7 @@ pub fn probability(logit: f32) -> f64 {
 }
 
 /// Log of the softmax of `logits`, in f64.
-fn log_probabilities(logits: &[f32]) -> Vec<f64> {
+pub(crate) fn log_probabilities(logits: &[f32]) -> Vec<f64> {
     let most = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
     let normaliser = logits.iter().map(|logit| f64::from(logit - most).exp()).sum::<f64>().ln();
     logits.iter().map(|logit| f64::from(logit - most) - normaliser).collect()
@@ -173,6 +194,13 @@ mod tests {
         sum.add(&[0.5, -2.0, 30.0], &Target::Labels(vec![true, false, false]));
         // torch.nn.functional.binary_cross_entropy_with_logits
         assert!((sum.mean().unwrap() - 10.200_335_1).abs() < 1e-6, "{:?}", sum.mean());
+    }
+
+    #[test]
+    fn the_loss_of_an_answer_is_the_mean_of_both_ends() {
+        let mut sum = Sum::default();
+        sum.add(&[1.0, 1.0, 0.0, f32::NEG_INFINITY], &Target::Span(AnswerSpan { first: 0, last: 0 }));
+        assert!((sum.mean().unwrap() - 2.0f64.ln() / 2.0).abs() < 1e-12);
     }
 
     #[test]

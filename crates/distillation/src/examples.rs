@@ -1,13 +1,14 @@
 //! Tokenised examples in memory, and the order in which training sees them.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use rand::SeedableRng;
 use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
 
-use crate::{Batch, Masking, Target, Targets};
+use crate::{Batch, Masking, Questions, Target, Targets};
 
 /// One tokenised example.
 #[derive(Clone, Debug, PartialEq)]
@@ -42,18 +43,26 @@ pub struct ExampleSet {
     pub padding_id: u32,
     /// What hides tokens of the examples, for pretraining.
     pub masking: Option<Masking>,
+    /// What the examples ask of the texts that they show parts of, for answers to be compared with the right ones.
+    pub questions: Option<Arc<Questions>>,
 }
 
 impl ExampleSet {
     /// Examples in file order, and the id that fills the end of the shorter ones.
     pub fn new(examples: Vec<Example>, padding_id: u32) -> Self {
-        Self { examples, padding_id, masking: None }
+        Self { examples, padding_id, masking: None, questions: None }
     }
 
     /// The same with texts that are masked so.
     #[must_use]
     pub fn masked(self, masking: Masking) -> Self {
         Self { masking: Some(masking), ..self }
+    }
+
+    /// The same with what its examples ask.
+    #[must_use]
+    pub fn asking(self, questions: Questions) -> Self {
+        Self { questions: Some(Arc::new(questions)), ..self }
     }
 
     /// Number of examples.
@@ -115,13 +124,14 @@ impl ExampleSet {
         }
         let shape = [chosen.len(), length];
         let targets: Vec<&Target> = chosen.iter().map(|(_, example)| &example.target).collect();
+        let lengths: Vec<u32> = chosen.iter().map(|(_, example)| example.ids.len() as u32).collect();
         Batch {
             ids: int_tensor(columns.ids, shape, device),
             token_types: int_tensor(columns.token_types, shape, device),
             mask: Tensor::from_data(TensorData::new(columns.mask, shape), device),
-            targets: Targets::of(&targets, length, device),
+            targets: Targets::of(&targets, (&lengths, length), device),
             rows: chosen.iter().map(|(row, _)| *row).collect(),
-            lengths: chosen.iter().map(|(_, example)| example.ids.len() as u32).collect(),
+            lengths,
             masked: targets.iter().map(|target| target.masked() as u32).collect(),
         }
     }

@@ -61,6 +61,8 @@ pub enum Feature {
     Attention(Tensor<4>),
     /// One vector per masked token of the batch, (masked tokens, width): the scores of words.
     MaskedTokens(Tensor<2>),
+    /// Two scores per token, (batch, 2, length): of being the first and of being the last token of the answer.
+    Spans(Tensor<3>),
 }
 
 impl Feature {
@@ -68,7 +70,7 @@ impl Feature {
     pub fn dims(&self) -> Vec<usize> {
         match self {
             Self::Vectors(tensor) | Self::MaskedTokens(tensor) => tensor.dims().to_vec(),
-            Self::Sequence(tensor) => tensor.dims().to_vec(),
+            Self::Sequence(tensor) | Self::Spans(tensor) => tensor.dims().to_vec(),
             Self::Attention(tensor) => tensor.dims().to_vec(),
         }
     }
@@ -77,7 +79,7 @@ impl Feature {
     pub fn into_data(self) -> TensorData {
         match self {
             Self::Vectors(tensor) | Self::MaskedTokens(tensor) => tensor.into_data(),
-            Self::Sequence(tensor) => tensor.into_data(),
+            Self::Sequence(tensor) | Self::Spans(tensor) => tensor.into_data(),
             Self::Attention(tensor) => tensor.into_data(),
         }
     }
@@ -89,6 +91,7 @@ impl Feature {
             Self::Sequence(tensor) => Self::Sequence(tensor.without_autodiff()),
             Self::Attention(tensor) => Self::Attention(tensor.without_autodiff()),
             Self::MaskedTokens(tensor) => Self::MaskedTokens(tensor.without_autodiff()),
+            Self::Spans(tensor) => Self::Spans(tensor.without_autodiff()),
         }
     }
 }

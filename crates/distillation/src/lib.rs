@@ -24,6 +24,7 @@ pub mod matcher;
 pub mod metrics;
 pub mod network;
 pub mod optimizer;
+pub mod question;
 pub mod ramp;
 pub mod relation;
 pub mod schedule;
@@ -52,12 +53,13 @@ pub use masking::Masking;
 pub use matcher::{FeatureMatcher, MatcherValues, Matchers};
 pub use network::{LayerOutput, Mode, Network, Parameters, Shape};
 pub use optimizer::{AdamConfig, Optimizer, OptimizerConfig, SgdConfig};
+pub use question::{Answer, Question, Questions, Window};
 pub use ramp::Ramp;
 pub use schedule::{Decay, Schedule};
 pub use similarity::{LayerSimilarity, SimilaritySums};
 pub use stage::{
     CriterionConfig, FlashDistillation, OriginLoss, RegularDistillation, Scheduler, Stage, StageKind,
 };
-pub use target::{MaskedTargets, MaskedText, Target, Targets, TokenTargets};
+pub use target::{AnswerSpan, MaskedTargets, MaskedText, SpanTargets, Target, Targets, TokenTargets};
 pub use teacher::{Answers, MemoryStore, OutputStore, Part, Stores, Teacher};
 pub use training::{Course, EarlyStop, Seeds, TrainingSettings, rows_of_stage};

@@ -107,10 +107,15 @@ impl Comparison {
     /// Scores with those of padding far below any other.
     pub(crate) fn possible(&self, scores: Tensor<2>) -> Tensor<2> {
         match &self.keys {
-            Some(keys) => scores + (keys.clone() - 1.0) * -EXCLUDED,
+            Some(keys) => possible(scores, keys),
             None => scores,
         }
     }
+}
+
+/// Scores (rows, width) with those where `keys` has 0 and not 1 far below any other.
+pub(crate) fn possible(scores: Tensor<2>, keys: &Tensor<2>) -> Tensor<2> {
+    scores + (keys.clone() - 1.0) * -EXCLUDED
 }
 
 /// The mean over the elements of real rows.

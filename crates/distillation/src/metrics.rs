@@ -1,5 +1,6 @@
 //! Quality metrics over a whole evaluation, with scikit-learn's and seqeval's conventions.
 
+mod answers;
 mod confusion;
 mod labels;
 mod tokens;
@@ -18,8 +19,10 @@ pub enum Metric {
     /// classes; of masked tokens, where texts are masked.
     Accuracy,
     /// F1: of class 1 for two classes, the unweighted mean over classes for more and over labels where any number
-    /// applies; of entities where tokens have classes.
+    /// applies; of entities where tokens have classes; of the words of answers, mean over questions.
     F1,
+    /// Share of questions whose answer is a right one.
+    ExactMatch,
     /// F1 of all decisions on labels together, where any number of labels applies.
     MicroF1,
     /// Matthews correlation coefficient (Gorodkin's form for more than two classes).
@@ -38,9 +41,10 @@ pub enum Metric {
 
 impl Metric {
     /// Every metric.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Accuracy,
         Self::F1,
+        Self::ExactMatch,
         Self::MicroF1,
         Self::Matthews,
         Self::Pearson,
@@ -55,6 +59,7 @@ impl Metric {
         match self {
             Self::Accuracy => "accuracy",
             Self::F1 => "f1",
+            Self::ExactMatch => "exact_match",
             Self::MicroF1 => "micro_f1",
             Self::Matthews => "matthews",
             Self::Pearson => "pearson",
@@ -80,7 +85,9 @@ impl Metric {
             Self::F1 => confusion()
                 .map(|it| it.f1())
                 .or_else(|| labels().map(|it| it.macro_f1()))
-                .or_else(|| tokens::entity_f1(evaluation)),
+                .or_else(|| tokens::entity_f1(evaluation))
+                .or_else(|| answers::word_f1(evaluation)),
+            Self::ExactMatch => answers::exact_match(evaluation),
             Self::NextSentence => evaluation.masked?.next_sentence.accuracy(),
             Self::Perplexity => evaluation.masked?.words.mean_loss().map(f64::exp),
             Self::MicroF1 => labels().map(|it| it.micro_f1()),
@@ -144,7 +151,7 @@ mod tests {
     use super::*;
 
     fn evaluation(logits: Vec<Vec<f32>>, targets: Vec<Target>, outputs: usize) -> Evaluation {
-        Evaluation { logits, targets, loss: None, outputs, names: Vec::new(), masked: None }
+        Evaluation { logits, targets, loss: None, outputs, names: Vec::new(), masked: None, questions: None }
     }
 
     fn classes(predictions: &[usize], targets: &[u32], count: usize) -> Evaluation {

@@ -84,6 +84,8 @@ pub enum Shape {
         /// Width in features.
         width: usize,
     },
+    /// (batch, 2, length): scores of being the first and of being the last token of the answer.
+    Spans,
 }
 
 impl fmt::Display for Shape {
@@ -93,6 +95,7 @@ impl fmt::Display for Shape {
             Self::Sequence { width } => write!(f, "(batch, length, {width})"),
             Self::Attention { heads } => write!(f, "(batch, {heads}, length, length)"),
             Self::MaskedTokens { width } => write!(f, "(masked tokens, {width})"),
+            Self::Spans => write!(f, "(batch, 2, length)"),
         }
     }
 }

@@ -15,8 +15,20 @@ pub enum Target {
     Tokens(Vec<Option<u32>>),
     /// The words under a text's masks, and whether its second part follows the first (pretraining).
     Masked(MaskedText),
+    /// Where the answer to a question stands.
+    Span(AnswerSpan),
     /// Not labelled.
     Absent,
+}
+
+/// The tokens of an answer, counted from the example's first; both are 0, the token in front of all texts, where the
+/// example does not hold the answer.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct AnswerSpan {
+    /// Its first token.
+    pub first: u32,
+    /// Its last token.
+    pub last: u32,
 }
 
 /// What a pretraining example hides.
@@ -59,8 +71,19 @@ pub enum Targets {
     Tokens(TokenTargets),
     /// The words under the masks, and what follows.
     Masked(MaskedTargets),
+    /// The first and the last token of each answer.
+    Spans(SpanTargets),
     /// No labels: the teacher is the only source.
     Absent,
+}
+
+/// Where the answers of a batch stand.
+#[derive(Clone, Debug)]
+pub struct SpanTargets {
+    /// The first token of an example's answer and the last one, example by example, (2 · batch).
+    pub tokens: Tensor<1, Int>,
+    /// 1 for a real token and 0 for padding, in the order of `tokens`, (2 · batch, length).
+    pub real: Tensor<2>,
 }
 
 /// What the masks of a batch hide.
@@ -82,14 +105,16 @@ pub struct TokenTargets {
 }
 
 impl Targets {
-    /// The targets of a batch that is padded to `length`; one that is absent or of another kind makes all absent.
-    pub fn of(targets: &[&Target], length: usize, device: &Device) -> Self {
+    /// The targets of examples of these `lengths` in a batch that is padded to `length`; one that is absent or of another
+    /// kind makes all absent.
+    pub fn of(targets: &[&Target], (lengths, length): (&[u32], usize), device: &Device) -> Self {
         let gathered = match targets.first() {
             Some(Target::Class(_)) => classes(targets, device),
             Some(Target::Value(_)) => values(targets, device),
             Some(Target::Labels(_)) => labels(targets, device),
             Some(Target::Tokens(_)) => tokens(targets, length, device),
             Some(Target::Masked(_)) => masked(targets, length, device),
+            Some(Target::Span(_)) => spans(targets, (lengths, length), device),
             Some(Target::Absent) | None => None,
         };
         gathered.unwrap_or(Self::Absent)
@@ -157,6 +182,26 @@ fn masked(targets: &[&Target], length: usize, device: &Device) -> Option<Targets
     Some(Targets::Masked(MaskedTargets { tokens, next: next.map(|next| row(next, device)) }))
 }
 
+fn spans(targets: &[&Target], (lengths, length): (&[u32], usize), device: &Device) -> Option<Targets> {
+    let tokens = |target: &&Target| match target {
+        Target::Span(AnswerSpan { first, last }) => Some([*first as i32, *last as i32]),
+        _ => None,
+    };
+    let tokens = targets.iter().map(tokens).collect::<Option<Vec<_>>>()?.concat();
+    Some(Targets::Spans(SpanTargets {
+        tokens: row(tokens, device),
+        real: real_tokens((lengths, length), device),
+    }))
+}
+
+/// 1 for a real token and 0 for padding, twice for each example, (2 · batch, length).
+pub(crate) fn real_tokens((lengths, length): (&[u32], usize), device: &Device) -> Tensor<2> {
+    let twice = lengths.iter().flat_map(|real| [*real as usize; 2]);
+    let values: Vec<f32> =
+        twice.flat_map(|real| (0..length).map(move |token| f32::from(u8::from(token < real)))).collect();
+    Tensor::from_data(TensorData::new(values, [2 * lengths.len(), length]), device)
+}
+
 impl TokenTargets {
     /// Of a batch that is padded to `length`, from the class of each token of each example.
     fn of(examples: &[Vec<Option<u32>>], length: usize, device: &Device) -> Self {
@@ -183,7 +228,8 @@ mod tests {
     use super::*;
 
     fn gathered(targets: &[Target]) -> Targets {
-        Targets::of(&targets.iter().collect::<Vec<_>>(), 4, &Device::flex())
+        let lengths = [2, 4];
+        Targets::of(&targets.iter().collect::<Vec<_>>(), (&lengths[..targets.len()], 4), &Device::flex())
     }
 
     #[test]
@@ -209,6 +255,17 @@ mod tests {
         assert_eq!(tokens.classes.into_data().try_to_vec::<i32>().unwrap(), [7, 5]);
         assert_eq!(next.unwrap().into_data().try_to_vec::<i32>().unwrap(), [0, 1]);
         assert!(gathered(&[text(&[None], true)]).masked_places().is_none());
+    }
+
+    #[test]
+    fn answers_are_gathered_with_the_tokens_that_may_be_theirs() {
+        let span = |first, last| Target::Span(AnswerSpan { first, last });
+        let Targets::Spans(SpanTargets { tokens, real }) = gathered(&[span(1, 1), span(2, 3)]) else {
+            panic!("no answers")
+        };
+        assert_eq!(tokens.into_data().try_to_vec::<i32>().unwrap(), [1, 1, 2, 3]);
+        let real: Vec<f32> = real.into_data().try_to_vec().unwrap();
+        assert_eq!(real, [[1.0, 1.0, 0.0, 0.0], [1.0, 1.0, 0.0, 0.0], [1.0; 4], [1.0; 4]].concat());
     }
 
     #[test]

@@ -14,7 +14,7 @@ use autodistillation_kernels::Arithmetic;
 use burn::module::Module;
 use burn::tensor::Device;
 
-use crate::head::NetworkHead;
+use crate::head::{NetworkHead, span_scores};
 use crate::layers::{Linear, dropout, site};
 use crate::{Head, TransformerConfig, weights};
 
@@ -124,6 +124,9 @@ impl Bert {
             NetworkHead::TokenClassifier(classifier) => {
                 let hidden = dropout(hidden, self.config.head_dropout(), after);
                 pass.sequence(paths::classifier(), &classifier.forward(hidden))
+            }
+            NetworkHead::QuestionAnswering(outputs) => {
+                pass.spans(paths::qa_outputs(), &span_scores(outputs.forward(hidden)))
             }
             NetworkHead::Language(language) => {
                 if self.head.is_scoring(pass) {

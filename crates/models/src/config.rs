@@ -148,6 +148,12 @@ impl TransformerConfig {
         Self { head: Head::TokenClassifier, labels, problem_type: None, ..self }.checked()
     }
 
+    /// The same network as one that answers questions: two outputs for each token.
+    #[must_use]
+    pub fn with_question_answering_head(self) -> Self {
+        Self { head: Head::QuestionAnswering, labels: labels::unnamed(2), problem_type: None, ..self }
+    }
+
     /// The same network as a language model, which also says what follows what where its family does
     /// ([`Head::in_family`]).
     ///
@@ -183,10 +189,11 @@ impl TransformerConfig {
         self.true_hidden_size() / self.num_attention_heads
     }
 
-    /// Dropout before the classifier.
+    /// Dropout before the classifier; answers to questions have none (`qa_dropout` of DistilBERT is not read).
     pub fn head_dropout(&self) -> f64 {
         match (self.family, self.head) {
             (Family::DistilBert, Head::TokenClassifier) => self.hidden_dropout_prob,
+            (_, Head::QuestionAnswering) => 0.0,
             _ => self.classifier_dropout.unwrap_or(self.hidden_dropout_prob),
         }
     }
@@ -283,6 +290,9 @@ impl TransformerConfig {
             problems.extend(self.narrow_decoder());
         } else {
             problems.extend(labels::contradictions(&self.labels));
+        }
+        if self.head == Head::QuestionAnswering && self.num_labels() != 2 {
+            problems.push(ConfigProblem::EndsOfAnswers { labels: self.num_labels() });
         }
         problems
     }

@@ -43,7 +43,7 @@ pub fn flops(config: &TransformerConfig, length: usize) -> u64 {
     let layers = config.num_hidden_layers as u64 * length * layer;
     let head = match config.head {
         Head::Classifier => hidden * hidden + hidden * labels,
-        Head::TokenClassifier => length * hidden * labels,
+        Head::TokenClassifier | Head::QuestionAnswering => length * hidden * labels,
         Head::MaskedLanguageModel | Head::Pretraining => {
             let (decoded, vocabulary) = match config.family {
                 Family::Electra => (embedding, config.vocab_size as u64),

@@ -66,7 +66,9 @@ impl Family {
             Self::Bert | Self::MobileBert | Self::Electra => Some(Head::Pretraining.class()),
             Self::DistilBert | Self::Roberta => None,
         };
-        let of_any = [Head::Classifier, Head::TokenClassifier, Head::MaskedLanguageModel].map(Head::class);
+        let heads =
+            [Head::Classifier, Head::TokenClassifier, Head::QuestionAnswering, Head::MaskedLanguageModel];
+        let of_any = heads.map(Head::class);
         let ends = of_any.into_iter().chain(["Model"]).chain(pretraining);
         ends.map(move |end| format!("{}{end}", self.class()))
     }

@@ -1,5 +1,5 @@
-//! What stands on the last hidden states, the same in every family: classifiers of texts and of tokens, and language models
-//! whose decoder is the table of the word embeddings.
+//! What stands on the last hidden states, the same in every family: classifiers of texts and of tokens, answerers of
+//! questions, and language models whose decoder is the table of the word embeddings.
 
 use autodistillation_kernels::{self as kernels, Arithmetic};
 use burn::module::{Module, Param};
@@ -19,6 +19,8 @@ pub enum NetworkHead {
     Classifier(Linear),
     /// From each token's last state to one logit per class.
     TokenClassifier(Linear),
+    /// From each token's last state to its scores of being an answer's first and last token: `qa_outputs`.
+    QuestionAnswering(Linear),
     /// From the last states of masked tokens to a score for every word.
     Language(LanguageHead),
 }
@@ -67,6 +69,7 @@ impl NetworkHead {
         match config.head {
             Head::Classifier => Self::Classifier(linear()),
             Head::TokenClassifier => Self::TokenClassifier(linear()),
+            Head::QuestionAnswering => Self::QuestionAnswering(linear()),
             Head::MaskedLanguageModel | Head::Pretraining => {
                 Self::Language(LanguageHead::blank(config, device))
             }
@@ -86,7 +89,7 @@ impl NetworkHead {
     /// Which of the last states the head reads in the pass.
     pub(crate) fn last_states(&self, pass: &Pass<'_>) -> LastStates {
         match self {
-            Self::TokenClassifier(_) => LastStates::All,
+            Self::TokenClassifier(_) | Self::QuestionAnswering(_) => LastStates::All,
             _ if self.is_scoring(pass) => LastStates::All,
             _ => LastStates::First,
         }
@@ -96,7 +99,7 @@ impl NetworkHead {
     pub(crate) fn classifier(&self) -> Option<&Linear> {
         match self {
             Self::Classifier(linear) => Some(linear),
-            Self::TokenClassifier(_) | Self::Language(_) => None,
+            Self::TokenClassifier(_) | Self::QuestionAnswering(_) | Self::Language(_) => None,
         }
     }
 }
@@ -175,6 +178,14 @@ impl Transform {
     }
 }
 
+/// The map to the scores of first and last tokens, in every family.
+pub(crate) const QA_OUTPUTS: &str = "qa_outputs";
+
+/// Scores of being the first and the last token, from those of each token: (batch, length, 2) → (batch, 2, length).
+pub(crate) fn span_scores(of_tokens: Tensor<3>) -> Tensor<3> {
+    of_tokens.swap_dims(1, 2)
+}
+
 /// Which states of the last layer are computed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum LastStates {
@@ -191,6 +202,7 @@ pub(crate) fn parameter_name(field_path: &str) -> Option<(String, Spelled)> {
     Some(match variant {
         "Classifier" => (format!("classifier.{rest}"), Spelled::ByFamily),
         "TokenClassifier" => (format!("classifier.{rest}"), Spelled::Alike),
+        "QuestionAnswering" => (format!("{QA_OUTPUTS}.{rest}"), Spelled::Alike),
         _ => (format!("cls.{}", rest.replace("layer_norm", "LayerNorm")), Spelled::ByFamily),
     })
 }
@@ -211,6 +223,7 @@ mod tests {
         let name = |path: &str| parameter_name(path).map(|(name, _)| name);
         assert_eq!(name("head.Classifier.weight").as_deref(), Some("classifier.weight"));
         assert_eq!(name("head.TokenClassifier.bias").as_deref(), Some("classifier.bias"));
+        assert_eq!(name("head.QuestionAnswering.weight").as_deref(), Some("qa_outputs.weight"));
         assert_eq!(
             name("head.Language.predictions.transform.layer_norm.weight").as_deref(),
             Some("cls.predictions.transform.LayerNorm.weight")

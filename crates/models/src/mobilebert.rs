@@ -13,10 +13,10 @@ use autodistillation_kernels::Arithmetic;
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
 
-use crate::bert::paths::{classifier, logits, next_sentence, words};
+use crate::bert::paths::{classifier, logits, next_sentence, qa_outputs, words};
 use crate::bert::{Pass, first_token};
 use crate::config::MobileBertSettings;
-use crate::head::{LastStates, NetworkHead};
+use crate::head::{LastStates, NetworkHead, span_scores};
 use crate::layers::{dropout, site};
 use crate::{Head, TransformerConfig};
 
@@ -103,6 +103,9 @@ impl MobileBert {
             NetworkHead::TokenClassifier(linear) => {
                 let hidden = dropout(hidden, self.config.head_dropout(), mode);
                 pass.sequence(classifier(), &linear.forward(hidden))
+            }
+            NetworkHead::QuestionAnswering(outputs) => {
+                pass.spans(qa_outputs(), &span_scores(outputs.forward(hidden)))
             }
             NetworkHead::Language(language) => {
                 if self.head.is_scoring(pass) {

@@ -2,8 +2,8 @@
 //!
 //! The graph takes int64 tensors of (batch, length), both free: `input_ids`, `attention_mask` (1 for a token, 0 for
 //! padding after the text) and, where the network tells segments apart, `token_type_ids`. It puts out `logits`,
-//! (batch, labels) or, for classes of tokens, (batch, length, labels), the same as the network's own. The file holds its
-//! weights, in f32, and the names of its labels.
+//! (batch, labels) or, for classes of tokens, (batch, length, labels), the same as the network's own; for answers to questions
+//! `start_logits` and `end_logits`, (batch, length). The file holds its weights, in f32, and the names of its labels.
 
 mod bert;
 mod graph;
@@ -40,6 +40,8 @@ const INPUT_IDS: &str = "input_ids";
 const ATTENTION_MASK: &str = "attention_mask";
 const TOKEN_TYPE_IDS: &str = "token_type_ids";
 const LOGITS: &str = "logits";
+const START_LOGITS: &str = "start_logits";
+const END_LOGITS: &str = "end_logits";
 
 /// The operators' version: the first with layer normalisation (2022), which ONNX Runtime reads from 1.12 on.
 const OPSET: i64 = 17;

@@ -34,11 +34,11 @@ pub(super) fn data(cursor: &Cursor<'_>, base: &Path) -> Option<DataPlan> {
 
 fn files(table: &mut Table<'_>, base: &Path) -> Option<DataSource> {
     let file = |cursor: Cursor<'_>| existing_file(&cursor, base);
-    let train = table.need("train", "the training file (tsv, csv, jsonl, parquet or txt)");
+    let train = table.need("train", "the training file (tsv, csv, jsonl, parquet, conll, json or txt)");
     let validation = table.need("validation", "the file that chooses between students");
     let test = table.take("test");
-    let columns = match [&train, &validation, &test].into_iter().flatten().all(is_plain_text) {
-        true if train.is_some() => no_columns(table),
+    let columns = match [&train, &validation, &test].into_iter().flatten().any(has_columns) {
+        false if train.is_some() => no_columns(table),
         _ => columns(table),
     };
     let (train, validation, test) = (train.and_then(file), validation.and_then(file), test.map(file));
@@ -77,19 +77,19 @@ fn columns(table: &mut Table<'_>) -> Option<Columns> {
     })
 }
 
-/// Files of plain text have no columns; whatever names one is refused.
+/// Files of plain text and of SQuAD have no columns; whatever names one is refused.
 fn no_columns(table: &mut Table<'_>) -> Option<Columns> {
     let given = ["text", "text_pair", "label", "label_separator"].map(|key| table.take(key));
     let mut refused = given.into_iter().flatten().peekable();
     let columns = refused.peek().is_none().then(Columns::default);
-    refused.for_each(|cursor| cursor.problem(Problem::ColumnOfPlainText));
+    refused.for_each(|cursor| cursor.problem(Problem::ColumnOfPlainFile));
     columns
 }
 
-fn is_plain_text(path: &Cursor<'_>) -> bool {
+fn has_columns(path: &Cursor<'_>) -> bool {
     match &path.node.value {
-        Value::Text(path) => matches!(Format::of(Path::new(path)), Ok(Format::Text)),
-        _ => false,
+        Value::Text(path) => Format::of(Path::new(path)).map_or(true, Format::has_columns),
+        _ => true,
     }
 }
 

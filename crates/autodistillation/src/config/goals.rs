@@ -15,9 +15,10 @@ pub enum MetricNames {
 }
 
 /// What the built-in evaluation measures, with the direction that is better.
-pub const METRICS: [(&str, Direction); 13] = [
+pub const METRICS: [(&str, Direction); 14] = [
     ("accuracy", Direction::Maximize),
     ("f1", Direction::Maximize),
+    ("exact_match", Direction::Maximize),
     ("micro_f1", Direction::Maximize),
     ("matthews", Direction::Maximize),
     ("pearson", Direction::Maximize),

@@ -82,9 +82,9 @@ pub enum Problem {
     },
     /// A column of files that have none.
     #[error(
-        "the files are plain text (.txt), which has no columns: leave this out, or give tsv, csv, jsonl or parquet files"
+        "plain text (.txt) and SQuAD's layout (.json) have no columns: leave this out, or give tsv, csv, jsonl or parquet files"
     )]
-    ColumnOfPlainText,
+    ColumnOfPlainFile,
     /// A value of another kind.
     #[error("expected {expected}, found {found}")]
     WrongType {

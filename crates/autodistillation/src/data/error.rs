@@ -22,7 +22,7 @@ pub enum Error {
     },
     /// The file extension names no format.
     #[error(
-        "{path}: the file has {found}, which tells no format; expected one of .tsv, .csv, .jsonl, .parquet, .conll, .txt: convert or rename it"
+        "{path}: the file has {found}, which tells no format; expected one of .tsv, .csv, .jsonl, .parquet, .conll, .json, .txt: convert or rename it"
     )]
     UnknownExtension {
         /// The path as given.
@@ -343,6 +343,58 @@ pub enum Error {
         token_types: usize,
         /// The longest example allowed.
         max_length: usize,
+    },
+    /// JSON of another layout than SQuAD's.
+    #[error(
+        "{path}: not a file of SQuAD's layout, `data` with `paragraphs` of a `context` and its `qas`: give that, or rows of JSON as .jsonl"
+    )]
+    Squad {
+        /// The path as given.
+        path: PathBuf,
+        /// What the parser says.
+        source: serde_json::Error,
+    },
+    /// Questions without the texts that they are about.
+    #[error("{path}: questions need the text that they are about: name its column in `text_pair`")]
+    NoContext {
+        /// The path as given.
+        path: PathBuf,
+    },
+    /// An answer that is no part of its text.
+    #[error(
+        "{path}:{line}: the answer `{answer}` is not in the text: answers are parts of it, letter by letter"
+    )]
+    AnswerNotInText {
+        /// The path as given.
+        path: PathBuf,
+        /// The question to blame.
+        line: u64,
+        /// The answer found.
+        answer: String,
+    },
+    /// A label of a tokenised question that is no pair of its tokens.
+    #[error(
+        "{path}:{line}: `{value}` is no answer among {tokens} tokens: give the places of its first and its last token, from 0"
+    )]
+    AnswerTokens {
+        /// The path as given.
+        path: PathBuf,
+        /// The line to blame.
+        line: u64,
+        /// The label found.
+        value: String,
+        /// Tokens of the row.
+        tokens: usize,
+    },
+    /// Examples too short for a question and a part of its text.
+    #[error(
+        "max_length {max_length} leaves no room for a question and a part of its text: set at least {least}"
+    )]
+    NoRoomForAnswers {
+        /// The length asked for.
+        max_length: usize,
+        /// The shortest that has room.
+        least: usize,
     },
     /// A generator of demonstration data that does not exist.
     #[error("no demonstration data `{name}`; there is {known}{nearest}", known = listed(.known), nearest = did_you_mean(.nearest))]

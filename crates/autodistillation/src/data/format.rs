@@ -5,7 +5,7 @@ use std::io::Read;
 use std::path::Path;
 
 use super::record::unreadable;
-use super::{Error, Record, TextColumns, conll, delimited, json_lines, parquet_rows, plain_text};
+use super::{Error, Record, TextColumns, conll, delimited, json_lines, parquet_rows, plain_text, questions};
 
 /// A format that can be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,6 +22,8 @@ pub enum Format {
     Conll,
     /// One paragraph a line, a blank line after each document; no labels.
     Text,
+    /// SQuAD's layout in one JSON object: texts, questions about them, answers.
+    Squad,
 }
 
 impl Format {
@@ -38,12 +40,18 @@ impl Format {
             Some("parquet") => Ok(Format::Parquet),
             Some("conll" | "bio" | "iob" | "iob2") => Ok(Format::Conll),
             Some("txt") => Ok(Format::Text),
+            Some("json") => Ok(Format::Squad),
             other => Err(Error::UnknownExtension {
                 path: path.to_owned(),
                 found: other
                     .map_or("no extension".to_owned(), |extension| format!("the extension `.{extension}`")),
             }),
         }
+    }
+
+    /// Whether its rows have columns with names or numbers, which the config has to give.
+    pub fn has_columns(self) -> bool {
+        !matches!(self, Format::Text | Format::Squad)
     }
 
     pub(super) fn records(
@@ -59,6 +67,7 @@ impl Format {
             Format::Parquet => parquet_rows::read(path, file, columns),
             Format::Conll => conll::read(path, &bytes(path, file)?, columns),
             Format::Text => plain_text::read(path, &bytes(path, file)?, columns),
+            Format::Squad => questions::squad::read(path, &bytes(path, file)?),
         }
     }
 }

@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 
 use super::columns::nearest;
 use super::format::without_byte_order_mark;
-use super::{Error, Label, Record, TextColumns};
+use super::{Error, GivenAnswer, Label, Record, TextColumns};
 
 /// Rows of a file with one object a line. Blank lines are skipped; objects may have other keys, in any order.
 pub(super) fn read(path: &Path, bytes: &[u8], columns: &TextColumns) -> Result<Vec<Record>, Error> {
@@ -57,8 +57,24 @@ impl<'a> Object<'a> {
             Value::Array(labels) => Ok(Label::Several(
                 labels.iter().map(|label| self.single(column, label)).collect::<Result<_, _>>()?,
             )),
+            Value::Object(answers) => self.answers(column, answers),
             other => self.single(column, other),
         }
+    }
+
+    /// Answers as the `datasets` library writes SQuAD's: `{"text": [...], "answer_start": [...]}`.
+    fn answers(&self, column: &str, answers: &Map<String, Value>) -> Result<Label, Error> {
+        let list = |key: &str| answers.get(key).and_then(Value::as_array);
+        let given = |(text, start): (&Value, Option<&Value>)| {
+            let start = start.and_then(Value::as_u64).map(|start| start as usize);
+            Some(GivenAnswer { text: text.as_str()?.to_owned(), start })
+        };
+        let starts = list("answer_start").into_iter().flatten().map(Some).chain(std::iter::repeat(None));
+        let read = list("text").and_then(|texts| texts.iter().zip(starts).map(given).collect());
+        let expected =
+            "a string, a number, a list of them or answers (`text` and `answer_start` with a list each)";
+        let found = Value::Object(Map::new());
+        read.map(Label::Answers).ok_or_else(|| self.wrong_type(column, expected, &found))
     }
 
     fn single(&self, column: &str, value: &Value) -> Result<Label, Error> {

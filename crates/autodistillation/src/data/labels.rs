@@ -129,6 +129,8 @@ pub enum LabelEncoding {
     Words(LabelNames),
     /// Real values, for a regression.
     Values,
+    /// The first and the last token of answers to questions.
+    Answers,
     /// The words under masks, from texts without labels.
     MaskedText {
         /// Whether texts come in pairs.
@@ -151,7 +153,8 @@ impl LabelEncoding {
     pub(super) fn target(&self, table: &Table, record: &Record) -> Result<Target, Error> {
         let (path, line) = (table.path.clone(), record.line);
         match self {
-            LabelEncoding::Ignored | LabelEncoding::Words(_) => Ok(Target::Absent), // Words need their tokens.
+            // Words and answers need their tokens.
+            LabelEncoding::Ignored | LabelEncoding::Words(_) | LabelEncoding::Answers => Ok(Target::Absent),
             LabelEncoding::MaskedText { .. } => Ok(Target::Masked(MaskedText::default())),
             LabelEncoding::Classes(names) => match present((table, record), CLASSIFICATION)? {
                 Label::Several(labels) => Err(Error::SeveralLabels { path, line, count: labels.len() }),
@@ -215,7 +218,7 @@ fn classes(target: &Target) -> Vec<u32> {
             (0..).zip(labels).filter(|(_, applies)| **applies).map(|(id, _)| id).collect()
         }
         Target::Tokens(tokens) => tokens.iter().flatten().copied().collect(),
-        Target::Value(_) | Target::Masked(_) | Target::Absent => Vec::new(),
+        Target::Value(_) | Target::Masked(_) | Target::Span(_) | Target::Absent => Vec::new(),
     }
 }
 
@@ -252,7 +255,7 @@ fn as_number(label: &Label) -> Option<f64> {
     match label {
         Label::Number(value) => Some(*value),
         Label::Text(text) if text.contains(|character: char| character.is_ascii_digit()) => text.parse().ok(),
-        Label::Text(_) | Label::Several(_) => None,
+        Label::Text(_) | Label::Several(_) | Label::Answers(_) => None,
     }
     .filter(|value| value.is_finite())
 }

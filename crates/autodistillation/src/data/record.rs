@@ -49,6 +49,29 @@ pub enum Label {
     Text(String),
     /// Any number of labels: a list of a typed format, or text with a separator.
     Several(Vec<Label>),
+    /// The right answers to a question, each alone; none where its text does not hold one.
+    Answers(Vec<GivenAnswer>),
+}
+
+/// A right answer to a question about a text.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GivenAnswer {
+    /// Words of the text.
+    pub text: String,
+    /// The character of the text that it begins with, from 0, where that was said.
+    pub start: Option<usize>,
+}
+
+impl Label {
+    /// The label as right answers: a list of them, or one in words.
+    pub(super) fn answers(&self) -> Vec<GivenAnswer> {
+        let in_words = |label: &Label| GivenAnswer { text: label.to_string(), start: None };
+        match self {
+            Label::Answers(answers) => answers.clone(),
+            Label::Several(answers) => answers.iter().map(in_words).collect(),
+            Label::Number(_) | Label::Text(_) => vec![in_words(self)],
+        }
+    }
 }
 
 impl fmt::Display for Label {
@@ -59,6 +82,10 @@ impl fmt::Display for Label {
             Label::Several(labels) => {
                 let labels: Vec<String> = labels.iter().map(Label::to_string).collect();
                 formatter.write_str(&labels.join(", "))
+            }
+            Label::Answers(answers) => {
+                let answers: Vec<&str> = answers.iter().map(|answer| answer.text.as_str()).collect();
+                formatter.write_str(&answers.join(", "))
             }
         }
     }
@@ -87,7 +114,7 @@ pub struct Table {
 }
 
 impl Table {
-    /// Reads a TSV, CSV, JSONL, Parquet, CoNLL or text file, the format known by its extension.
+    /// Reads a TSV, CSV, JSONL, Parquet, CoNLL, SQuAD or text file, the format known by its extension.
     ///
     /// # Errors
     /// A missing, unreadable or empty file, an unknown extension, a column that is not there, and the

@@ -10,7 +10,9 @@ pub(super) fn of_task(scheduler: &Scheduler, task: Task) -> Scheduler {
     match task {
         Task::Values => scheduler.on_single_values(&logits),
         Task::Labels => scheduler.on_independent_labels(&logits),
-        Task::Classes | Task::WordClasses | Task::MaskedWords | Task::Pretraining => scheduler.clone(),
+        Task::Classes | Task::WordClasses | Task::Answers | Task::MaskedWords | Task::Pretraining => {
+            scheduler.clone()
+        }
     }
 }
 

@@ -15,8 +15,9 @@ use crate::report::LatencyPercentiles;
 /// An ONNX file that runs.
 pub(super) struct OnnxSubject {
     network: OnnxNetwork,
-    /// How many classes each token has; absent where texts are classified.
-    classes_of_tokens: Option<usize>,
+    head: Head,
+    /// Logits of a text, or of each token.
+    outputs: usize,
     /// Of the file, in 10⁶ bytes.
     size_mb: f64,
 }
@@ -26,9 +27,7 @@ impl OnnxSubject {
         let network = OnnxNetwork::load(file, config)?;
         let size = std::fs::metadata(file).map(|found| found.len());
         let size = size.map_err(|source| Error::File { action: "read", path: file.to_owned(), source })?;
-        let tokens = config.head == Head::TokenClassifier;
-        let classes_of_tokens = tokens.then(|| config.num_labels());
-        Ok(Self { network, classes_of_tokens, size_mb: size as f64 / 1e6 })
+        Ok(Self { network, head: config.head, outputs: config.num_labels(), size_mb: size as f64 / 1e6 })
     }
 
     pub(super) fn answers(&self, set: &ExampleSet, batch_size: usize) -> Result<Evaluation, Error> {
@@ -38,13 +37,25 @@ impl OnnxSubject {
             evaluate_with(set, batch_size, |rows| {
                 let batch = set.batch(rows, &device);
                 let mut answers = self.network.run(&self.network.inputs(&batch)?)?;
-                if let Some(classes) = self.classes_of_tokens {
-                    let real = answers.iter_mut().zip(&batch.lengths);
-                    real.for_each(|(logits, &length)| logits.truncate(classes * length as usize));
+                for (logits, &real) in answers.iter_mut().zip(&batch.lengths) {
+                    self.leave_out_padding(logits, real as usize);
                 }
                 Ok(answers)
             })
         })
+    }
+
+    /// Leaves those logits of an example that belong to its `real` tokens, where logits belong to tokens.
+    fn leave_out_padding(&self, logits: &mut Vec<f32>, real: usize) {
+        match self.head {
+            Head::TokenClassifier => logits.truncate(self.outputs * real),
+            Head::QuestionAnswering => {
+                let length = logits.len() / self.outputs.max(1);
+                let scores = logits.chunks(length.max(1)).flat_map(|scores| &scores[..real.min(length)]);
+                *logits = scores.copied().collect();
+            }
+            _ => {}
+        }
     }
 
     /// As [`crate::measurement::latency`]: from ready token ids to logits, the runtime prepared for that shape.

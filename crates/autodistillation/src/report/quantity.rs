@@ -39,6 +39,7 @@ impl Quantity {
         let (title, unit) = match canonical(metric) {
             "accuracy" => ("Accuracy", Unit::Share),
             "f1" => ("F1", Unit::Share),
+            "exact_match" => ("Exact match", Unit::Share),
             "micro_f1" => ("Micro F1", Unit::Share),
             "matthews" => ("Matthews correlation", Unit::Coefficient),
             "pearson" => ("Pearson correlation", Unit::Coefficient),

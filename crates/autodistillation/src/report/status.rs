@@ -79,9 +79,10 @@ impl<'a> Overview<'a> {
 
     /// The metrics worth a column: the goals, then the usual ones that some trial has.
     pub fn shown_metrics(&self) -> Vec<&'a str> {
-        const USUAL: [&str; 12] = [
+        const USUAL: [&str; 13] = [
             "accuracy",
             "f1",
+            "exact_match",
             "micro_f1",
             "matthews",
             "pearson",

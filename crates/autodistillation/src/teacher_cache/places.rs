@@ -41,6 +41,7 @@ impl Places {
             Shape::Sequence { width } => self.tokens.get(row)? * width as u64,
             Shape::Attention { heads } => self.pairs.get(row)? * heads as u64,
             Shape::MaskedTokens { width } => self.masked.get(row)? * width as u64,
+            Shape::Spans => self.tokens.get(row)? * 2,
         };
         Some(numbers * size_of::<f16>() as u64)
     }
@@ -59,6 +60,7 @@ mod tests {
             Shape::Sequence { width: 5 },
             Shape::Attention { heads: 3 },
             Shape::MaskedTokens { width: 7 },
+            Shape::Spans,
         ] {
             let mut expected = 0;
             for (row, extent) in extents.into_iter().enumerate() {

@@ -62,7 +62,7 @@ fn bits(features: &Features) -> Vec<u32> {
             Feature::Vectors(tensor) | Feature::MaskedTokens(tensor) => {
                 tensor.to_data().try_to_vec().unwrap()
             }
-            Feature::Sequence(tensor) => tensor.to_data().try_to_vec().unwrap(),
+            Feature::Sequence(tensor) | Feature::Spans(tensor) => tensor.to_data().try_to_vec().unwrap(),
             Feature::Attention(tensor) => tensor.to_data().try_to_vec().unwrap(),
         }
     };

@@ -54,6 +54,12 @@ fn the_mobilebert_search_on_plain_text_runs() {
 }
 
 #[test]
+fn the_search_for_answers_runs() {
+    let line = "who bakes the bread ?\tin winter the cook bakes the bread in the busy harbour .\n";
+    searched_and_asked(("question_answering.yaml", "model.safetensors"), line);
+}
+
+#[test]
 fn the_tensorflow_search_runs() {
     searched("tensorflow.yaml", "tf_model.h5");
 }

@@ -134,11 +134,13 @@ impl IntermediateLayersKnowledgeDistillationLoss {
         };
         let aligned = aligned.ok_or_else(|| Error::MissingFeature { path: mapping.student.clone() })?;
         Ok(match (self.options.logits, features.0) {
-            (LogitScale::Standardized, Feature::Vectors(_)) if mapping.loss.is_divergence() => Aligned {
-                student: standardized(aligned.student),
-                teacher: standardized(aligned.teacher),
-                ..aligned
-            },
+            (LogitScale::Standardized, Feature::Vectors(_) | Feature::Spans(_))
+                if mapping.loss.is_divergence() =>
+            {
+                let scaled = |logits| standardized(logits, aligned.comparison.keys.as_ref());
+                let (student, teacher) = (scaled(aligned.student), scaled(aligned.teacher));
+                Aligned { student, teacher, ..aligned }
+            }
             _ => aligned,
         })
     }
@@ -167,7 +169,7 @@ impl IntermediateLayersKnowledgeDistillationLoss {
         let raw = match feature(forwards.student, &mapping.student).ok()? {
             Feature::Sequence(tensor) => tensor.clone().without_autodiff().flatten(0, 1),
             Feature::Vectors(tensor) | Feature::MaskedTokens(tensor) => tensor.clone().without_autodiff(),
-            Feature::Attention(_) => return None,
+            Feature::Attention(_) | Feature::Spans(_) => return None,
         };
         let [_, width] = raw.dims();
         let rows =

@@ -93,23 +93,23 @@ impl KnowledgeDistillationLoss {
         Ok(self)
     }
 
-    /// T² · D(student / T, teacher / T) for logits (rows, classes), of which `rows` says which count, where the share
-    /// `progress` of the stage is done.
+    /// T² · D(student / T, teacher / T) for logits (rows, classes), of which `rows` says which count and `keys` which of
+    /// their elements (all if `None`), where the share `progress` of the stage is done.
     pub fn teacher_student_loss(
         &self,
         (student, teacher): (Tensor<2>, Tensor<2>),
-        rows: Rows,
+        (rows, keys): (Rows, Option<Tensor<2>>),
         progress: f64,
     ) -> Tensor<1> {
         let (student, teacher) = match self.logits {
             LogitScale::Standardized if self.loss_types[1].is_divergence() => {
-                (standardized(student), standardized(teacher))
+                (standardized(student, keys.as_ref()), standardized(teacher, keys.as_ref()))
             }
             _ => (student, teacher),
         };
         let scale = Scale::Scores { temperature: self.temperature.at(progress) };
         let reduction = Reduction::RowMean;
-        let terms = Comparison { rows, student: scale, teacher: scale, reduction, keys: None };
+        let terms = Comparison { rows, student: scale, teacher: scale, reduction, keys };
         between(self.loss_types[1], student, teacher, &terms)
     }
 

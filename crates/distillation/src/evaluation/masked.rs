@@ -78,5 +78,5 @@ pub(super) fn evaluate<N: Network>(
     let losses = [sums.words.mean_loss(), sums.next_sentence.mean_loss()];
     let loss = losses.into_iter().flatten().reduce(|sum, loss| sum + loss);
     let (logits, targets, names) = (Vec::new(), Vec::new(), Vec::new());
-    Ok(Evaluation { logits, targets, loss, outputs: 0, names, masked: Some(sums) })
+    Ok(Evaluation { logits, targets, loss, outputs: 0, names, masked: Some(sums), questions: None })
 }

@@ -174,8 +174,8 @@ fn what_has_no_length_or_no_difference_has_no_gradient_and_no_nan() {
 fn standardised_logits_tell_how_classes_stand_to_each_other_and_nothing_of_their_size() {
     use crate::divergence::standardized;
     let logits = tensor(&[1., 2., 4., -3., -3., -3.], 3);
-    let scaled = standardized(logits.clone() * 7.0 + 5.0);
-    let found: Vec<f32> = standardized(logits).into_data().try_to_vec().unwrap();
+    let scaled = standardized(logits.clone() * 7.0 + 5.0, None);
+    let found: Vec<f32> = standardized(logits.clone(), None).into_data().try_to_vec().unwrap();
     let deviation = (14.0f32 / 9.0).sqrt(); // of 1, 2 and 4 around 7/3, divided by 3
     let expected = [1., 2., 4.].map(|value: f32| (value - 7.0 / 3.0) / deviation);
     for (found, expected) in found.iter().zip(expected.into_iter().chain([0.; 3])) {
@@ -183,6 +183,14 @@ fn standardised_logits_tell_how_classes_stand_to_each_other_and_nothing_of_their
     }
     let scaled: Vec<f32> = scaled.into_data().try_to_vec().unwrap();
     assert!(found.iter().zip(scaled).all(|(one, other)| (one - other).abs() < 1e-5));
+    let padded = Tensor::cat(vec![logits, tensor(&[70., -9.], 1)], 1);
+    let real = tensor(&[1., 1., 1., 0., 1., 1., 1., 0.], 4);
+    let padded = standardized(padded, Some(&real)).slice([0..2, 0..3]);
+    let padded: Vec<f32> = padded.into_data().try_to_vec().unwrap();
+    assert!(
+        found.iter().zip(padded).all(|(one, other)| (one - other).abs() < 1e-5),
+        "padding does not count"
+    );
 }
 
 #[test]

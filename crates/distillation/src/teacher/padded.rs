@@ -39,6 +39,12 @@ impl<'a> Padded<'a> {
             Shape::Vectors { .. } | Shape::Sequence { .. } | Shape::MaskedTokens { .. } => {
                 output.convert_to_f32_slice(&mut target[..output.len()]);
             }
+            Shape::Spans if own > 0 => {
+                for (scores, padded) in output.chunks_exact(own).zip(target.chunks_exact_mut(length)) {
+                    scores.convert_to_f32_slice(&mut padded[..own]);
+                }
+            }
+            Shape::Spans => {}
             Shape::Attention { .. } if own == length => output.convert_to_f32_slice(target),
             Shape::Attention { .. } => {
                 let heads = output.chunks_exact((own * own).max(1));
@@ -66,6 +72,9 @@ impl<'a> Padded<'a> {
             Shape::Attention { heads } => {
                 let data = TensorData::new(self.values, [examples, heads, length, length]);
                 Feature::Attention(Tensor::from_data(data, device))
+            }
+            Shape::Spans => {
+                Feature::Spans(Tensor::from_data(TensorData::new(self.values, [examples, 2, length]), device))
             }
             Shape::MaskedTokens { width } => {
                 let masked = self.values.len() / width.max(1);

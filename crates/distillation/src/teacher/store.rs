@@ -26,6 +26,7 @@ impl Shape {
             Self::Sequence { width } => of.tokens * width,
             Self::Attention { heads } => heads * of.tokens * of.tokens,
             Self::MaskedTokens { width } => of.masked * width,
+            Self::Spans => 2 * of.tokens,
         }
     }
 }

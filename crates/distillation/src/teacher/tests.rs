@@ -54,6 +54,10 @@ impl Network for Toy {
                 None => rows,
             })
         });
+        features.capture(taps, &LayerPath::new("ends"), || {
+            let scores = ids.clone().reshape([size, 1, length]);
+            Feature::Spans(Tensor::cat(vec![scores.clone(), scores * 10.0], 1))
+        });
         features.capture(taps, &LayerPath::new("maps"), || {
             let (query, key) = (ids.clone().reshape([size, 1, length, 1]), ids.reshape([size, 1, 1, length]));
             Feature::Attention(query * 100.0 + key)
@@ -66,6 +70,7 @@ impl Network for Toy {
         vec![
             layer("states", Shape::Sequence { width: 2 }),
             layer("maps", Shape::Attention { heads: 1 }),
+            layer("ends", Shape::Spans),
             layer("words", Shape::MaskedTokens { width: 2 }),
             layer("logits", Shape::Vectors { width: 1 }),
         ]
@@ -89,7 +94,7 @@ fn taps(names: &[&str]) -> Taps {
 fn numbers(features: &Features, name: &str) -> Vec<f32> {
     match features.get(&LayerPath::new(name)).unwrap() {
         Feature::Vectors(tensor) | Feature::MaskedTokens(tensor) => tensor.to_data().try_to_vec().unwrap(),
-        Feature::Sequence(tensor) => tensor.to_data().try_to_vec().unwrap(),
+        Feature::Sequence(tensor) | Feature::Spans(tensor) => tensor.to_data().try_to_vec().unwrap(),
         Feature::Attention(tensor) => tensor.to_data().try_to_vec().unwrap(),
     }
 }
@@ -106,8 +111,9 @@ fn a_batch_is_put_together_from_its_examples_with_zeros_for_padding() {
         let teacher = Teacher::new(toy().0, budget);
         let answers = teacher.answers(Part::Training, &set);
         for _ in 0..2 {
-            let features = answers.features(&batch, &taps(&["logits", "maps", "states"]));
+            let features = answers.features(&batch, &taps(&["ends", "logits", "maps", "states"]));
             assert_eq!(numbers(&features, "logits"), [6., 6.]);
+            assert_eq!(numbers(&features, "ends"), [6., 0., 60., 0., 2., 4., 20., 40.]);
             assert_eq!(numbers(&features, "states"), [6., 6., 0., 0., 2., 2., 4., 4.]);
             assert_eq!(numbers(&features, "maps"), [606., 0., 0., 0., 202., 204., 402., 404.]);
         }

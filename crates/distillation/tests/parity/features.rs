@@ -170,7 +170,7 @@ impl Leaf {
     fn of(reference: &Reference, kind: &str) -> Self {
         Self(match constant(reference, &format!("{kind}/student")) {
             Feature::Vectors(tensor) | Feature::MaskedTokens(tensor) => Feature::Vectors(leaf(tensor)),
-            Feature::Sequence(tensor) => Feature::Sequence(leaf(tensor)),
+            Feature::Sequence(tensor) | Feature::Spans(tensor) => Feature::Sequence(leaf(tensor)),
             Feature::Attention(tensor) => Feature::Attention(leaf(tensor)),
         })
     }
@@ -180,7 +180,7 @@ impl Leaf {
             Feature::Vectors(tensor) | Feature::MaskedTokens(tensor) => {
                 floats(tensor.grad(gradients).unwrap())
             }
-            Feature::Sequence(tensor) => floats(tensor.grad(gradients).unwrap()),
+            Feature::Sequence(tensor) | Feature::Spans(tensor) => floats(tensor.grad(gradients).unwrap()),
             Feature::Attention(tensor) => floats(tensor.grad(gradients).unwrap()),
         }
     }

@@ -1,10 +1,12 @@
-//! Several labels at once, classes of tokens and masked texts: losses as PyTorch's, metrics as scikit-learn's and seqeval's.
+//! Several labels at once, classes of tokens, masked texts and answers to questions: losses as PyTorch's, metrics as
+//! scikit-learn's, seqeval's and SQuAD's.
 
 use autodistillation_distillation::criterion::{Forwards, Heads, task_loss};
 use autodistillation_distillation::metrics::Metric;
 use autodistillation_distillation::{
-    Batch, Criterion, Evaluation, Example, ExampleSet, Feature, Features, KnowledgeDistillationLoss,
-    LayerOutput, LayerPath, LossKind, MaskedText, Mode, Network, Shape, Taps, Target, Targets, evaluate,
+    AnswerSpan, Batch, Criterion, Evaluation, Example, ExampleSet, Feature, Features,
+    KnowledgeDistillationLoss, LayerOutput, LayerPath, LogitScale, LossKind, MaskedText, Mode, Network,
+    Question, Questions, Shape, Taps, Target, Targets, Window, evaluate,
 };
 use burn::module::{Module, Param};
 use burn::tensor::{Device, Int, Tensor};
@@ -89,6 +91,7 @@ fn several_labels_have_scikit_learns_metrics() {
         outputs: 5,
         names: Vec::new(),
         masked: None,
+        questions: None,
     };
     let found = [Metric::Accuracy, Metric::F1, Metric::MicroF1].map(|it| it.of(&evaluation).unwrap() as f32);
     reference.assert_values_close("labels/metrics", &found, TOLERANCE);
@@ -106,7 +109,7 @@ fn classes_of_tokens_have_the_losses_of_transformers() {
             )
         })
         .collect();
-    let targets = Targets::of(&targets.iter().collect::<Vec<_>>(), 5, &Device::flex());
+    let targets = Targets::of(&targets.iter().collect::<Vec<_>>(), (&[], 5), &Device::flex());
     let logits = leaf(reference.tensor::<3>("tokens/student"));
     let loss = task_loss(logits.clone().reshape([15, 4]), &targets).unwrap();
     assert_graded(&reference, "tokens/ce", loss, &logits);
@@ -118,7 +121,7 @@ fn classes_of_tokens_have_the_losses_of_transformers() {
 
 #[test]
 fn a_batch_without_a_token_that_counts_teaches_nothing() {
-    let targets = Targets::of(&[&Target::Tokens(vec![None, None])], 2, &Device::flex());
+    let targets = Targets::of(&[&Target::Tokens(vec![None, None])], (&[2], 2), &Device::flex());
     let logits = leaf(Tensor::<2>::ones([2, 4], &Device::flex()));
     let loss = task_loss(logits.clone(), &targets).unwrap();
     let gradients = loss.backward();
@@ -211,6 +214,93 @@ fn masked_texts_are_evaluated_over_all_batches() {
 }
 
 #[test]
+fn answers_have_the_losses_of_transformers_without_padding() {
+    let reference = reference();
+    let ends = reference.values("answers/ends").chunks(2);
+    let targets: Vec<Target> =
+        ends.map(|ends| Target::Span(AnswerSpan { first: ends[0] as u32, last: ends[1] as u32 })).collect();
+    let lengths = LENGTHS.map(|length| length as u32);
+    let targets = Targets::of(&targets.iter().collect::<Vec<_>>(), (&lengths, 5), &Device::flex());
+    let batch = batch(5, &LENGTHS, targets);
+    let logits = || leaf(reference.tensor::<3>("answers/student"));
+    let teacher = || Feature::Spans(reference.tensor("answers/teacher"));
+    let compare = |name: &str, criterion: &KnowledgeDistillationLoss| {
+        let logits = logits();
+        let loss = total(criterion, &batch, [Feature::Spans(logits.clone()), teacher()]);
+        assert_graded(&reference, name, loss, &logits);
+    };
+    compare("answers/ce", &criterion(LossKind::CrossEntropy, 1.0, [1.0, 0.0]));
+    let kl = criterion(LossKind::KullbackLeibler, 2.0, [0.0, 1.0]);
+    compare("answers/kl", &kl);
+    compare("answers/standardized", &kl.with_logits(LogitScale::Standardized));
+}
+
+/// Says of every token of each example how likely the answer begins and ends there, whatever it is shown.
+#[derive(Module, Debug)]
+struct Answerer {
+    scores: Param<Tensor<3>>,
+}
+
+impl Network for Answerer {
+    fn forward(&self, batch: &Batch, taps: &Taps, _mode: Mode) -> Features {
+        let mut features = Features::new();
+        let rows: Vec<i32> = batch.rows.iter().map(|&row| row as i32).collect();
+        let rows = Tensor::<1, Int>::from_ints(rows.as_slice(), &Device::flex());
+        features.capture(taps, &self.logits(), || {
+            let scores = self.scores.val().select(0, rows);
+            Feature::Spans(scores.slice([0..batch.size(), 0..2, 0..batch.length()]))
+        });
+        features
+    }
+
+    fn layers(&self) -> Vec<LayerOutput> {
+        vec![LayerOutput { path: self.logits(), shape: Shape::Spans }]
+    }
+
+    fn logits(&self) -> LayerPath {
+        LayerPath::new("qa_outputs")
+    }
+}
+
+/// As in scripts/fixtures/tasks.py: what is answered and what is right.
+const TEXTS: [(&str, &str); 10] = [
+    ("The  U.S.A.", "usa"),
+    ("a b c", "b c d"),
+    ("", ""),
+    ("", "x"),
+    ("x", ""),
+    ("the", "an"),
+    ("to be or not to be", "to be"),
+    ("Größe: 3,5 km", "größe 35 km"),
+    ("an-other theory", "another theory"),
+    ("the\u{2013}sea", "sea"),
+];
+
+#[test]
+fn answers_have_squads_metrics() {
+    let reference = reference();
+    for (place, (given, right)) in TEXTS.into_iter().enumerate() {
+        // Two tokens, of which the second is all of the text.
+        let says = if given.is_empty() { [9.0, 0.0] } else { [0.0, 9.0] };
+        let network =
+            Answerer { scores: Param::from_tensor(Tensor::from_floats([[says, says]], &Device::flex())) };
+        let context = format!("{given} ");
+        let answers = Some(right.to_owned()).filter(|answer| !answer.is_empty()).into_iter().collect();
+        let questions = Questions {
+            questions: vec![Question { context: context.as_str().into(), answers }],
+            windows: vec![Window { question: 0, places: vec![None, Some((0, given.len() as u32))] }],
+        };
+        let target = Target::Span(AnswerSpan { first: 1, last: 1 });
+        let example = Example { ids: vec![1, 2], token_types: vec![0; 2], target };
+        let evaluation = evaluate(&network, &ExampleSet::new(vec![example], 0).asking(questions), 1).unwrap();
+        let found = [Metric::ExactMatch, Metric::F1].map(|metric| metric.of(&evaluation).unwrap() as f32);
+        let expected = &reference.values("answers/metrics")[2 * place..2 * place + 2];
+        assert!(found.iter().zip(expected).all(|(a, b)| (a - b).abs() < 1e-6), "{given} {right}: {found:?}");
+        assert_eq!(Metric::Accuracy.of(&evaluation), None);
+    }
+}
+
+#[test]
 fn entities_have_seqevals_metrics() {
     let reference = reference();
     for (scheme, prefixes) in [("iob2", "BI"), ("bioes", "BIES")] {
@@ -227,7 +317,8 @@ fn entities_have_seqevals_metrics() {
             start += length as usize;
         }
         let outputs = names.len();
-        let evaluation = Evaluation { logits, targets, loss: None, outputs, names, masked: None };
+        let evaluation =
+            Evaluation { logits, targets, loss: None, outputs, names, masked: None, questions: None };
         let found = [Metric::Accuracy, Metric::F1].map(|metric| metric.of(&evaluation).unwrap() as f32);
         reference.assert_values_close(&format!("{scheme}/metrics"), &found, TOLERANCE);
     }

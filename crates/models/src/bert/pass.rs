@@ -61,6 +61,11 @@ impl<'a> Pass<'a> {
         self.capture(path, || Feature::MaskedTokens(tensor.clone()))
     }
 
+    /// Passes by scores of being the first and the last token, (batch, 2, length).
+    pub(crate) fn spans(&mut self, path: LayerPath, tensor: &Tensor<3>) -> Option<()> {
+        self.capture(path, || Feature::Spans(tensor.clone()))
+    }
+
     fn capture(&mut self, path: LayerPath, feature: impl FnOnce() -> Feature) -> Option<()> {
         if !self.taps.wants(&path) {
             return Some(());

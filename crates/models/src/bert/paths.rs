@@ -2,6 +2,7 @@
 
 use autodistillation_distillation::{LayerOutput, LayerPath, Shape};
 
+use crate::head::QA_OUTPUTS;
 use crate::{Head, TransformerConfig};
 
 pub(crate) fn embeddings() -> LayerPath {
@@ -21,6 +22,11 @@ pub(crate) fn classifier() -> LayerPath {
     LayerPath::new("classifier")
 }
 
+/// The scores of first and last tokens.
+pub(crate) fn qa_outputs() -> LayerPath {
+    LayerPath::new(QA_OUTPUTS)
+}
+
 /// The scores of masked tokens.
 pub(crate) fn words() -> LayerPath {
     LayerPath::new("cls")
@@ -33,7 +39,11 @@ pub(crate) fn next_sentence() -> LayerPath {
 
 /// Where the answers of a network of this config come out.
 pub(crate) fn logits(config: &TransformerConfig) -> LayerPath {
-    if config.head.is_language_model() { words() } else { classifier() }
+    match config.head {
+        Head::Classifier | Head::TokenClassifier => classifier(),
+        Head::QuestionAnswering => qa_outputs(),
+        Head::MaskedLanguageModel | Head::Pretraining => words(),
+    }
 }
 
 /// What the head puts out, in order of computation; `pooler` is the pooler's path.
@@ -48,6 +58,7 @@ pub(crate) fn of_head(config: &TransformerConfig, pooler: LayerPath) -> Vec<Laye
         Head::TokenClassifier => {
             vec![LayerOutput { path: classifier(), shape: Shape::Sequence { width: classes } }]
         }
+        Head::QuestionAnswering => vec![LayerOutput { path: qa_outputs(), shape: Shape::Spans }],
         Head::MaskedLanguageModel => vec![scores],
         Head::Pretraining => {
             vec![scores, pooled, LayerOutput { path: next_sentence(), shape: Shape::Vectors { width: 2 } }]

@@ -21,7 +21,7 @@ fn loaded(folder: &std::path::Path) -> Bert {
 fn values(feature: &Feature) -> Vec<f32> {
     match feature.clone().without_autodiff() {
         Feature::Vectors(tensor) | Feature::MaskedTokens(tensor) => tensor.into_data(),
-        Feature::Sequence(tensor) => tensor.into_data(),
+        Feature::Sequence(tensor) | Feature::Spans(tensor) => tensor.into_data(),
         Feature::Attention(tensor) => tensor.into_data(),
     }
     .try_into_vec()
@@ -120,6 +120,7 @@ fn shapes_are_those_that_layers_lists() {
             autodistillation_distillation::Shape::Sequence { width } => vec![2, 5, width],
             autodistillation_distillation::Shape::Attention { heads } => vec![2, heads, 5, 5],
             autodistillation_distillation::Shape::MaskedTokens { width } => vec![10, width],
+            autodistillation_distillation::Shape::Spans => vec![2, 2, 5],
         };
         assert_eq!(features.get(&layer.path).unwrap().dims(), expected, "{}", layer.path);
     }

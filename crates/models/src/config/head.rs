@@ -12,6 +12,8 @@ pub enum Head {
     Classifier,
     /// The class of each token (`…ForTokenClassification`).
     TokenClassifier,
+    /// Where in a text the answer to a question begins and ends (`…ForQuestionAnswering`).
+    QuestionAnswering,
     /// The words under the masks of a text (`…ForMaskedLM`).
     MaskedLanguageModel,
     /// The words under the masks, and whether the second text follows the first (`…ForPreTraining` of BERT and
@@ -21,8 +23,13 @@ pub enum Head {
 
 impl Head {
     /// All heads, the usual one first.
-    pub const ALL: [Self; 4] =
-        [Self::Classifier, Self::TokenClassifier, Self::MaskedLanguageModel, Self::Pretraining];
+    pub const ALL: [Self; 5] = [
+        Self::Classifier,
+        Self::TokenClassifier,
+        Self::QuestionAnswering,
+        Self::MaskedLanguageModel,
+        Self::Pretraining,
+    ];
 
     /// Whether its answers are words of the vocabulary, so that it has no labels.
     pub fn is_language_model(self) -> bool {
@@ -39,6 +46,7 @@ impl Head {
         match self {
             Self::Classifier => "ForSequenceClassification",
             Self::TokenClassifier => "ForTokenClassification",
+            Self::QuestionAnswering => "ForQuestionAnswering",
             Self::MaskedLanguageModel => "ForMaskedLM",
             Self::Pretraining => "ForPreTraining",
         }
@@ -59,6 +67,7 @@ impl fmt::Display for Head {
         f.write_str(match self {
             Self::Classifier => "a classifier of texts",
             Self::TokenClassifier => "a classifier of tokens",
+            Self::QuestionAnswering => "an answerer of questions",
             Self::MaskedLanguageModel => "a masked language model",
             Self::Pretraining => "a masked language model that also says which sentence follows",
         })

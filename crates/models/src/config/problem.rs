@@ -92,6 +92,12 @@ pub enum ConfigProblem {
         /// Width of the embeddings.
         embedding: usize,
     },
+    /// A head for answers to questions with other outputs than their two ends.
+    #[error("an answer to a question has two ends, so that its head needs 2 labels, and there are {labels}")]
+    EndsOfAnswers {
+        /// `num_labels`
+        labels: usize,
+    },
     /// The head has no output.
     #[error("the head has no label: give `id2label` or `num_labels`")]
     NoLabels,

@@ -56,7 +56,7 @@ fn wrong_types_and_ranges_show_what_was_found() {
 fn other_families_heads_and_variants_are_refused_by_name() {
     assert!(problems(&with("model_type", json!("gpt2")))[0].contains("supported: bert, distilbert"));
     assert!(
-        problems(&with("architectures", json!(["BertForQuestionAnswering"])))[0]
+        problems(&with("architectures", json!(["BertForMultipleChoice"])))[0]
             .contains("BertForSequenceClassification")
     );
     assert!(problems(&with("position_embedding_type", json!("relative_key")))[0].contains("absolute"));

@@ -20,7 +20,7 @@ pub(super) fn graph(network: &MobileBert) -> Option<Graph> {
         hidden = body.layer(layer, &hidden);
     }
     let (logits, of) = body.head(&hidden)?;
-    Some(body.builder.finish(super::LOGITS, (logits, network.config().num_labels()), of))
+    Some(body.builder.finish((logits, network.config().num_labels()), of))
 }
 
 struct Body<'a> {
@@ -182,17 +182,14 @@ impl Body<'_> {
         self.builder.norm(&format!("{place}.LayerNorm"), norm, &sum)
     }
 
-    /// (batch, length, hidden) → (batch, labels), or (batch, length, labels)
+    /// (batch, length, hidden) → (batch, labels), or (batch, length, labels); `None` for a language model.
     fn head(&mut self, hidden: &Value) -> Option<(Value, OutputOf)> {
         match &self.network.head {
             NetworkHead::Classifier(linear) => {
                 let pooler = self.network.mobilebert.pooler.as_ref()?;
                 Some((self.classified(hidden, (pooler, linear)), OutputOf::Texts))
             }
-            NetworkHead::TokenClassifier(linear) => {
-                Some((self.builder.linear("classifier", linear, hidden), OutputOf::Tokens))
-            }
-            NetworkHead::Language(_) => None,
+            head => self.builder.token_head(head, hidden),
         }
     }
 

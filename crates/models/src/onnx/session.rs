@@ -18,7 +18,7 @@ use super::graph::{BATCH, LENGTH};
 use super::messages::Model;
 use super::screening::{Screen, screen};
 use super::{ATTENTION_MASK, INPUT_IDS, OnnxProblem};
-use crate::{Error, TransformerConfig, files};
+use crate::{Error, Head, TransformerConfig, files};
 
 /// The largest tensor in a call.
 const MOST_MEGABYTES: u64 = 4096;
@@ -51,20 +51,27 @@ impl OnnxNetwork {
     /// labels than the config's.
     pub fn load(path: &Path, config: &TransformerConfig) -> Result<Self, Error> {
         let bytes = files::read(path)?;
-        Self::from_bytes(path, &bytes, config.num_labels())
+        Self::from_bytes(path, &bytes, config)
             .map_err(|problem| Error::Onnx { path: path.to_owned(), problem })
     }
 
-    fn from_bytes(path: &Path, bytes: &[u8], labels: usize) -> Result<Self, OnnxProblem> {
+    fn from_bytes(path: &Path, bytes: &[u8], config: &TransformerConfig) -> Result<Self, OnnxProblem> {
         let model = Model::from_bytes(bytes)?;
         let screened = screen(&model)?;
         // The runtime sees what was understood here, and nothing else of the file.
         let clean = model.to_bytes();
         drop(model);
         let (model, axes) = contained(|| typed(&clean))?;
-        let found = model.output_fact(0).ok().and_then(|fact| fact.shape.last()?.to_usize().ok());
-        if found != Some(labels) {
-            return Err(OnnxProblem::OtherLabels { found: found.unwrap_or_default(), expected: labels });
+        let expected = config.num_labels();
+        let found = match config.head {
+            Head::QuestionAnswering => model.output_outlets().len(), // Each end of an answer has an output.
+            _ => {
+                let last = model.output_fact(0).ok().and_then(|fact| fact.shape.last()?.to_usize().ok());
+                last.unwrap_or_default()
+            }
+        };
+        if found != expected {
+            return Err(OnnxProblem::OtherLabels { found, expected });
         }
         let plan = contained(|| planned(model.clone()))?;
         let sizes = model.nodes().iter().flat_map(|node| {
@@ -108,7 +115,8 @@ impl OnnxNetwork {
         Ok(OnnxInputs { tensors: tensors.map_err(|problem| self.problem(problem))?, shape })
     }
 
-    /// Logits of every example; where tokens have classes, those of its tokens one after another, padding included.
+    /// Logits of every example; where tokens have classes, those of its tokens one after another, padding included; where
+    /// answers are spans, the scores of being the first token and then those of being the last, padding included.
     ///
     /// # Errors
     ///
@@ -117,9 +125,14 @@ impl OnnxNetwork {
         let run = || {
             let tensors = inputs.tensors.iter().map(|tensor| TValue::from(tensor.clone())).collect();
             let outputs = self.plan.run(tensors)?;
-            let values = outputs[0].try_as_plain_ram()?.as_slice::<f32>()?.to_vec();
-            let width = values.len() / inputs.shape[0].max(1);
-            Ok(values.chunks(width.max(1)).map(<[f32]>::to_vec).collect())
+            let mut answers = vec![Vec::new(); inputs.shape[0]];
+            for output in &outputs {
+                let values = output.try_as_plain_ram()?.as_slice::<f32>()?;
+                let width = (values.len() / inputs.shape[0].max(1)).max(1);
+                let of_examples = answers.iter_mut().zip(values.chunks(width));
+                of_examples.for_each(|(answer, values): (&mut Vec<f32>, _)| answer.extend_from_slice(values));
+            }
+            Ok(answers)
         };
         contained(run).map_err(|problem| self.problem(problem))
     }

@@ -12,6 +12,8 @@ pub struct Pieces {
     pub ids: Vec<u32>,
     /// The byte of the text at which each token begins, not counting a space that is part of it; ascending.
     pub starts: Vec<usize>,
+    /// The byte behind the last of each token; ascending.
+    pub ends: Vec<usize>,
 }
 
 /// The special tokens that a tokenizer puts around one text, or around two.
@@ -40,8 +42,8 @@ impl Tokenizer {
     pub fn pieces(&self, text: &str) -> Result<Pieces, Error> {
         let refused = |source| Error::Tokenize { text: text.chars().take(SHOWN).collect(), source };
         let encoding = contained(|| self.inner.encode(text, false)).map_err(refused)?;
-        let starts = encoding.get_offsets().iter().map(|(start, _)| *start).collect();
-        Ok(Pieces { ids: encoding.get_ids().to_vec(), starts })
+        let (starts, ends) = encoding.get_offsets().iter().copied().unzip();
+        Ok(Pieces { ids: encoding.get_ids().to_vec(), starts, ends })
     }
 
     /// What stands around one text: BERT's `[CLS] … [SEP]`, RoBERTa's `<s> … </s>`.
@@ -114,6 +116,12 @@ impl Frame {
     /// Number of special tokens.
     pub fn special(&self) -> usize {
         self.slots.iter().filter(|slot| matches!(slot, Slot::Special { .. })).count()
+    }
+
+    /// The place at which the second text begins behind a first one of this many tokens.
+    pub fn second_begins(&self, first: usize) -> usize {
+        let before = self.slots.iter().take_while(|slot| !matches!(slot, Slot::Second { .. }));
+        before.map(|slot| if matches!(slot, Slot::First { .. }) { first } else { 1 }).sum()
     }
 
     /// The tokens of one text or two with the special ones around them; the frame of one leaves the second text out.

@@ -1,7 +1,7 @@
 //! Tests of every family's heads against the numbers of `transformers`.
 
 use autodistillation_distillation::criterion::{Heads, scores, task_loss};
-use autodistillation_distillation::{Block, MaskedText, Parameters, Target, Targets};
+use autodistillation_distillation::{AnswerSpan, Block, MaskedText, Parameters, Target, Targets};
 use burn::tensor::Tensor;
 use serde_json::json;
 
@@ -11,7 +11,7 @@ use crate::test_reference::{self, Reference, difference, gradients, relative_dif
 use crate::weights::Weights;
 use crate::{Head, Precision, can_project, save, save_onnx, save_tensorflow, student_config};
 
-const FIXTURES: [&str; 13] = [
+const FIXTURES: [&str; 18] = [
     "bert_pretraining",
     "bert_masked",
     "bert_tokens",
@@ -25,6 +25,11 @@ const FIXTURES: [&str; 13] = [
     "mobilebert_square",
     "mobilebert_masked",
     "mobilebert_tokens",
+    "bert_answers",
+    "distilbert_answers",
+    "roberta_answers",
+    "electra_answers",
+    "mobilebert_answers",
 ];
 
 fn reference_network(name: &str) -> Transformer {
@@ -36,6 +41,12 @@ fn reference_network(name: &str) -> Transformer {
 /// The reference's inputs with its targets.
 fn batch(reference: &Reference, head: Head) -> Batch {
     let plain = reference.batch();
+    if head == Head::QuestionAnswering {
+        let ends = reference.values("ends").chunks(2);
+        let span = |ends: &[f32]| AnswerSpan { first: ends[0] as u32, last: ends[1] as u32 };
+        let targets: Vec<Target> = ends.map(|ends| Target::Span(span(ends))).collect();
+        return Batch { targets: targets_of(&targets, &plain), ..plain };
+    }
     let rows = reference.values("targets").chunks(7).zip(&plain.lengths);
     let target = |(example, (row, length)): (usize, (&[f32], &u32))| {
         let tokens = row[..*length as usize].iter().map(|&id| (id >= 0.0).then_some(id as u32)).collect();
@@ -46,7 +57,11 @@ fn batch(reference: &Reference, head: Head) -> Batch {
         }
     };
     let targets: Vec<Target> = rows.enumerate().map(target).collect();
-    Batch { targets: Targets::of(&targets.iter().collect::<Vec<_>>(), 7, &Device::flex()), ..plain }
+    Batch { targets: targets_of(&targets, &plain), ..plain }
+}
+
+fn targets_of(targets: &[Target], batch: &Batch) -> Targets {
+    Targets::of(&targets.iter().collect::<Vec<_>>(), (&batch.lengths, 7), &Device::flex())
 }
 
 /// The loss on the targets, of both tasks where there are two.
@@ -72,8 +87,13 @@ fn answers_of_every_head_agree_with_transformers() {
             let feature = features.get(&path).unwrap().clone();
             let mut found: Vec<f32> = feature.into_data().try_to_vec().unwrap();
             let mut expected = reference.values(&format!("feature.{path}")).to_vec();
-            if network.config().head == Head::TokenClassifier {
-                let real = reference.values("mask").iter().flat_map(|&real| [real; 3]);
+            let mask = reference.values("mask");
+            let real: Vec<f32> = match network.config().head {
+                Head::TokenClassifier => mask.iter().flat_map(|&real| [real; 3]).collect(),
+                Head::QuestionAnswering => mask.chunks(7).flat_map(|row| [row, row].concat()).collect(),
+                _ => Vec::new(),
+            };
+            if !real.is_empty() {
                 found
                     .iter_mut()
                     .zip(&mut expected)
@@ -115,6 +135,7 @@ fn layers_are_all_there_and_their_shapes_are_right() {
         let expected = match logits.shape {
             autodistillation_distillation::Shape::MaskedTokens { width } => vec![5, width],
             autodistillation_distillation::Shape::Sequence { width } => vec![3, 7, width],
+            autodistillation_distillation::Shape::Spans => vec![3, 2, 7],
             other => panic!("{name}: {other}"),
         };
         assert_eq!(features.get(&logits.path).unwrap().dims(), expected, "{name}");
@@ -254,6 +275,10 @@ fn what_cannot_be_is_explained() {
             "{error}"
         );
     }
+    let mut json = reference_network("bert_answers").config().to_json();
+    json["id2label"] = json!({"0": "one"});
+    let error = TransformerConfig::from_json(&json).unwrap_err().to_string();
+    assert!(error.contains("needs 2 labels, and there are 1"), "{error}");
     let mut json = reference_network("mobilebert_square").config().to_json();
     json["embedding_size"] = json!(6);
     let error = TransformerConfig::from_json(&json).unwrap_err().to_string();

@@ -27,6 +27,7 @@ fn real_values(feature: &Feature, mask: &Tensor<2>) -> Vec<f32> {
     let data = match feature.clone().without_autodiff() {
         Feature::Vectors(tensor) | Feature::MaskedTokens(tensor) => tensor.into_data(),
         Feature::Sequence(tensor) => (tensor * mask.clone().unsqueeze_dim(2)).into_data(),
+        Feature::Spans(tensor) => (tensor * mask.clone().unsqueeze_dim(1)).into_data(),
         Feature::Attention(tensor) => {
             (tensor * mask.clone().unsqueeze_dim::<3>(1).unsqueeze_dim(3)).into_data()
         }
@@ -39,6 +40,7 @@ fn expected(reference: &Reference, (path, shape): (&LayerPath, Shape), mask: &Te
     let feature = match shape {
         Shape::Vectors { .. } | Shape::MaskedTokens { .. } => Feature::Vectors(reference.tensor(&name)),
         Shape::Sequence { .. } => Feature::Sequence(reference.tensor(&name)),
+        Shape::Spans => Feature::Spans(reference.tensor(&name)),
         Shape::Attention { .. } => Feature::Attention(reference.tensor(&name)),
     };
     real_values(&feature, mask)

@@ -1,5 +1,6 @@
 //! How the checkpoints of a family spell and complete their parameters.
 
+use crate::head::QA_OUTPUTS;
 use crate::{Family, Head};
 
 /// What may differ between checkpoints of one family.
@@ -33,7 +34,7 @@ const DISTILBERT: Names = Names {
     classifier: &["pre_classifier", "classifier"],
     language: &["vocab_layer_norm", "vocab_projector", "vocab_transform"],
     decoder: ("vocab_projector.weight", None),
-    ignored: &["distilbert.embeddings.position_ids", "qa_outputs"],
+    ignored: &["distilbert.embeddings.position_ids"],
 };
 
 const ROBERTA: Names = Names {
@@ -113,6 +114,7 @@ impl Conventions {
     pub(crate) fn is_head(&self, parameter: &str) -> bool {
         let modules = match self.head {
             Head::Classifier | Head::TokenClassifier => self.names.classifier,
+            Head::QuestionAnswering => &[QA_OUTPUTS],
             Head::MaskedLanguageModel | Head::Pretraining => self.names.language,
         };
         modules.iter().any(|module| is_inside(parameter, module))
@@ -123,12 +125,9 @@ impl Conventions {
         let Names { classifier, language, ignored, .. } = self.names;
         let of_others = match self.head {
             // A classifier of texts has all of its own, and no tensor that only looks like one is passed over.
-            Head::Classifier => language.iter().chain(*ignored).copied().collect(),
-            Head::TokenClassifier | Head::MaskedLanguageModel | Head::Pretraining => {
-                [*classifier, *language, *ignored].concat()
-            }
+            Head::Classifier => [*language, *ignored, &[QA_OUTPUTS]].concat(),
+            _ => [*classifier, *language, *ignored, &[QA_OUTPUTS]].concat(),
         };
-        let of_others: Vec<&str> = of_others;
         of_others.iter().any(|module| is_inside(parameter, module))
     }
 

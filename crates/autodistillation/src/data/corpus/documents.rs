@@ -43,7 +43,7 @@ fn paragraphs((row, record): (usize, &Record)) -> impl Iterator<Item = (usize, &
 }
 
 fn sentences(text: &str, tokenizer: &Tokenizer) -> Result<Vec<Sentence>, autodistillation_models::Error> {
-    let Pieces { ids, starts } = tokenizer.pieces(text)?;
+    let Pieces { ids, starts, .. } = tokenizer.pieces(text)?;
     let mut sentences = Vec::new();
     let mut begin = 0;
     for end in sentence_ends(text) {

@@ -1,7 +1,9 @@
-//! Demonstration data from seeded generators, for a first run that needs no files: a labelled set, and plain text.
+//! Demonstration data from seeded generators, for a first run that needs no files: a labelled set, plain text, and questions
+//! with answers.
 
 mod articles;
 mod grammar;
+mod inquiries;
 mod lexicon;
 mod topics;
 
@@ -12,14 +14,15 @@ use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 
 use super::columns::nearest;
-use super::{Error, Label, LabelNames, Record, Table};
+use super::{Error, GivenAnswer, Label, LabelNames, Record, Table};
+use inquiries::Inquiry;
 
 pub use lexicon::vocabulary;
 
 /// Which set is generated, and how much of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DemoConfig {
-    /// The generator: `reviews`, or `text` for documents without labels.
+    /// The generator: `reviews`, `text` for documents without labels, or `questions` with texts that answer them.
     pub name: String,
     /// Training examples.
     pub train: usize,
@@ -40,11 +43,11 @@ pub struct DemoSet {
     pub validation: Table,
     /// The test part, where one was asked for.
     pub test: Option<Table>,
-    /// The classes of reviews, `negative` and `positive`; absent for plain text.
+    /// The classes of reviews, `negative` and `positive`; absent for plain text and questions.
     pub classes: Option<LabelNames>,
 }
 
-/// Generates one of two sets.
+/// Generates one of three sets.
 ///
 /// `reviews`: film reviews of one or two clauses whose verdict follows from sentiment words, negation
 /// ("hardly a dull scene") and contrast ("although the plot was weak , i enjoy the cast"). The label is a function of the
@@ -54,6 +57,9 @@ pub struct DemoSet {
 /// on a line each. They share a topic and a season, so that the next sentence can be told from one of another document in
 /// nine cases of ten, and the words of a sentence agree: the most frequent word is right for 15 % of all words, and what
 /// fits best between two words on each side for 78 %.
+///
+/// `questions`: each about a text of two to four sentences, one of which answers it in one or two words; the others hold
+/// words of the same kinds, so that the answer is known by where it stands.
 ///
 /// Validation and test stay the same when only the size of the training part changes.
 ///
@@ -65,6 +71,7 @@ pub fn generate(config: &DemoConfig) -> Result<DemoSet, Error> {
             (Kind::Reviews, Some(LabelNames::new(vec!["negative".to_owned(), "positive".to_owned()])?))
         }
         TEXT => (Kind::Text, None),
+        QUESTIONS => (Kind::Questions, None),
         name => return Err(unknown(name)),
     };
     if config.train == 0 || config.validation == 0 {
@@ -79,9 +86,10 @@ pub fn generate(config: &DemoConfig) -> Result<DemoSet, Error> {
 
 const REVIEWS: &str = "reviews";
 const TEXT: &str = "text";
+const QUESTIONS: &str = "questions";
 
 fn unknown(name: &str) -> Error {
-    let known = [REVIEWS, TEXT].map(str::to_owned).to_vec();
+    let known = [REVIEWS, TEXT, QUESTIONS].map(str::to_owned).to_vec();
     Error::UnknownDemo { name: name.to_owned(), nearest: nearest(name, &known), known }
 }
 
@@ -89,6 +97,7 @@ fn unknown(name: &str) -> Error {
 enum Kind {
     Reviews,
     Text,
+    Questions,
 }
 
 impl Kind {
@@ -96,25 +105,32 @@ impl Kind {
         match self {
             Kind::Reviews => REVIEWS,
             Kind::Text => TEXT,
+            Kind::Questions => QUESTIONS,
         }
     }
 
-    /// A text and its label.
-    fn draw(self, rng: &mut ChaCha8Rng) -> (String, Option<Label>) {
-        match self {
+    /// A record, on no line yet.
+    fn draw(self, rng: &mut ChaCha8Rng) -> Record {
+        let (text, pair, label) = match self {
             Kind::Reviews => {
                 let review = grammar::review(rng);
-                (review.text, Some(Label::Number(f64::from(u8::from(review.positive)))))
+                (review.text, None, Some(Label::Number(f64::from(u8::from(review.positive)))))
             }
-            Kind::Text => (articles::article(rng), None),
-        }
+            Kind::Text => (articles::article(rng), None, None),
+            Kind::Questions => {
+                let Inquiry { question, text, answer, start } = inquiries::inquiry(rng);
+                let answer = GivenAnswer { text: answer, start: Some(start) };
+                (question, Some(text), Some(Label::Answers(vec![answer])))
+            }
+        };
+        Record { text, pair, label, line: 0 }
     }
 }
 
 struct Generator {
     kind: Kind,
     seed: u64,
-    seen: HashSet<String>,
+    seen: HashSet<(String, Option<String>)>,
 }
 
 impl Generator {
@@ -123,9 +139,9 @@ impl Generator {
         rng.set_stream(stream);
         let mut records = Vec::with_capacity(size);
         while records.len() < size {
-            let (text, label) = self.kind.draw(&mut rng);
-            if self.seen.insert(text.clone()) {
-                records.push(Record { text, pair: None, label, line: records.len() as u64 + 1 });
+            let record = self.kind.draw(&mut rng);
+            if self.seen.insert((record.text.clone(), record.pair.clone())) {
+                records.push(Record { line: records.len() as u64 + 1, ..record });
             }
         }
         Table { path: PathBuf::from(format!("demo:{}/{part}", self.kind.name())), records }
@@ -243,7 +259,7 @@ mod tests {
             generate(&DemoConfig { name: "review".to_owned(), ..config.clone() }).unwrap_err().to_string();
         assert_eq!(
             error,
-            "no demonstration data `review`; there is `reviews`, `text`; did you mean `reviews`?"
+            "no demonstration data `review`; there is `reviews`, `text`, `questions`; did you mean `reviews`?"
         );
         assert!(generate(&DemoConfig { train: 0, ..config }).is_err());
     }

@@ -126,11 +126,14 @@ fn ten_thousand_broken_files_are_refused_or_run() {
         ("max_position_embeddings", 4),
     ];
     let network = test_networks::with(&sizes.map(|(name, size)| (name, size.into())), 0);
+    let config = network.config().clone();
     let bytes = model(&network).unwrap().to_bytes();
     let batch = test_networks::batch(&[vec![1, 5, 2], vec![3, 1, 0]], &[vec![0, 1, 1], vec![0; 3]], &[3, 2]);
     let mut ran = 0;
     for changed in test_networks::mutations(&bytes, 10_000) {
-        let Ok(network) = OnnxNetwork::from_bytes(Path::new("model.onnx"), &changed, 3) else { continue };
+        let Ok(network) = OnnxNetwork::from_bytes(Path::new("model.onnx"), &changed, &config) else {
+            continue;
+        };
         let Ok(inputs) = network.inputs(&batch) else { continue };
         ran += usize::from(network.run(&inputs).is_ok());
     }
