@@ -11,6 +11,15 @@ use crate::config::Subject;
 use crate::further_teachers::{Disagreement, First, disagreement, weights_hash};
 use crate::plan::{Initialize, Plan};
 
+/// What a search says of whose students start from each other; `None` where they do not.
+pub(crate) fn note_on_steps(plan: &Plan) -> Option<String> {
+    (plan.search.is_some() && plan.student.initialize == Initialize::Trial).then(|| {
+        "students start from those of earlier trials where one has layers of the same shape, so their scores are not at equal \
+         steps; side by side (`--jobs`), from which of them depends on which trials finish first"
+            .to_owned()
+    })
+}
+
 /// A student to go on from.
 #[derive(Clone, Debug)]
 pub struct EarlierStudent {

@@ -17,7 +17,7 @@ use crate::data::{
     corpus::{self, NextSentence, Packing, Statistics},
     demo, token_ids,
 };
-use crate::earlier_student::{EarlierStudent, earlier_student};
+use crate::earlier_student::{EarlierStudent, earlier_student, note_on_steps};
 use crate::further_teachers::{First, FurtherTeacher, further_teachers, weights_hash};
 use crate::plan::{DataPlan, DataSource, Plan, TeacherPlan, TextForm};
 use crate::task::{DataTask, Task};
@@ -281,6 +281,7 @@ impl Materials {
         let warnings = loaded.warnings.iter();
         let mut notes: Vec<String> =
             warnings.map(|warning| format!("teacher {}: {warning}", folder.display())).collect();
+        notes.extend(note_on_steps(plan));
         notes.extend(note_on_masks(&sets.training, plan.data.max_length));
         let (teacher, teacher_folder) = (loaded.network.frozen(), folder);
         Ok(Self {

@@ -223,7 +223,7 @@ fn wrong_starts_are_refused_at_their_place() {
         ("{student: nowhere}", "folder `"),
         ("{students: run/teacher}", "unknown key `students`: did you mean `student`?"),
         ("trial", "`initialize: trial` needs a search"),
-        ("3", "expected text, found 3"),
+        ("3", "expected text, found `3`"),
     ] {
         let error = single(folder, (start, SAME)).unwrap_err().to_string();
         assert!(error.contains("config.yaml:4:") && error.contains("student.initialize"), "{error}");

@@ -22,11 +22,10 @@ use crate::experiment::journal::Journal;
 use crate::experiment::logit_losses;
 use crate::experiment::stage_record::stage_record;
 use crate::experiment::start::trained;
-use crate::experiment::warm_start;
 use crate::experiment::{Experiment, Patience, Shared, TrialContext, TrialError};
 use crate::latency_profile::LatencyProfile;
 use crate::materials::{Materials, Sets};
-use crate::plan::{Initialize, Plan};
+use crate::plan::Plan;
 use crate::report::StageRecord;
 use crate::started_from::StartedFrom;
 use crate::task::Task;
@@ -92,9 +91,6 @@ impl BuiltInExperiment {
         materials
             .notes
             .extend(logit_losses::note(&plan.scheduler, Task::of(&teacher_config)).map(str::to_owned));
-        if plan.search.is_some() && plan.student.initialize == Initialize::Trial {
-            materials.notes.push(warm_start::NOTE.to_owned());
-        }
         let latencies = None;
         let (teacher_quality, similarity) = (OnceLock::new(), OnceLock::new());
         let experiment = Self {

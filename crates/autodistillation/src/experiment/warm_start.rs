@@ -12,10 +12,6 @@ use crate::experiment::{BuiltInExperiment, Teaching, TrialContext, TrialError};
 use crate::plan::Initialize;
 use crate::started_from::StartedFrom;
 
-/// What a run says where students start from each other.
-pub(super) const NOTE: &str = "students start from those of earlier trials where one has layers of the same shape, so their scores are not at equal \
-     steps; side by side (`--jobs`), which of them depends on which trials finish first";
-
 /// What the trials of one search may know of each other.
 pub trait TrialLog: Sync {
     /// The study so far.
