@@ -80,13 +80,13 @@ impl BuiltInExperiment {
     ) -> Result<Option<(Transformer, StartedFrom)>, TrialError> {
         match &self.plan.student.initialize {
             _ if self.teaching == Teaching::LabelsAlone => Ok(None),
-            Initialize::Trial => Ok(self.from_trial(config, trial)),
-            Initialize::Student(folder) => self.from_folder(config, (folder, trial)),
+            Initialize::Trial => Ok(self.after_trial(config, trial)),
+            Initialize::Student(folder) => self.after_folder(config, (folder, trial)),
             Initialize::Teacher | Initialize::Embeddings | Initialize::Random => Ok(None),
         }
     }
 
-    fn from_trial(
+    fn after_trial(
         &self,
         config: &TransformerConfig,
         trial: &TrialContext<'_>,
@@ -115,7 +115,7 @@ impl BuiltInExperiment {
     }
 
     /// In a search, a student of another shape starts from the teacher.
-    fn from_folder(
+    fn after_folder(
         &self,
         config: &TransformerConfig,
         (folder, trial): (&PathBuf, &TrialContext<'_>),
