@@ -18,6 +18,7 @@ use crate::Error;
 use crate::event::{RunEvent, RunListener};
 use crate::experiment::{Experiment, Patience, Shared, TrialContext, TrialError};
 use crate::plan::{Pruning, SearchPlan};
+use crate::started_from::Starts;
 use crate::store::{StageRecord, StudyStore};
 use memory::Memory;
 
@@ -118,6 +119,7 @@ impl<E: Experiment> AutoDistillation<E> {
         }
         memory.interrupted = study.trials.iter().filter(|trial| trial.is_pending()).cloned().collect();
         memory.study = study;
+        memory.starts = store.starts()?;
         memory.store = Some(store);
         Ok(self)
     }
@@ -152,6 +154,11 @@ impl<E: Experiment> AutoDistillation<E> {
         self.memory().study.clone()
     }
 
+    /// What the trials' students started from.
+    pub fn starts(&self) -> Starts {
+        self.memory().starts.clone()
+    }
+
     /// The architectures on the Pareto front so far, in order of evaluation.
     pub fn best_model_arch(&self) -> Vec<Architecture> {
         self.memory().study.pareto_front().into_iter().map(|trial| trial.architecture.clone()).collect()
@@ -183,7 +190,7 @@ impl<E: Experiment> AutoDistillation<E> {
         }
         self.start_clock();
         let threads = self.options.jobs.max(1) * self.options.threads.max(1);
-        let shared = Shared::new((listener, stop), threads);
+        let shared = Shared::new((listener, stop), threads).with_log(self);
         self.announce(listener);
         let results = std::thread::scope(|scope| {
             let workers: Vec<_> =

@@ -19,7 +19,7 @@ use crate::Error;
 use crate::event::RunListener;
 use crate::experiment::{BuiltInExperiment, Experiment, Start};
 use crate::materials::Materials;
-use crate::plan::{Framework, Plan, TeacherPlan};
+use crate::plan::{Framework, Initialize, Plan, TeacherPlan};
 use crate::task::Task;
 use crate::teacher_cache::{CacheSettings, Demand};
 
@@ -165,6 +165,24 @@ fn report(experiment: BuiltInExperiment, cache: Option<&CacheSettings>) -> Resul
 
 /// Where the weights of the student of `config` come from, in words.
 fn inheritance(
+    experiment: &BuiltInExperiment,
+    config: &autodistillation_models::TransformerConfig,
+) -> Vec<String> {
+    match &experiment.plan().student.initialize {
+        Initialize::Trial => {
+            let mut parts =
+                vec!["an earlier trial's student with layers of the same shape; without one:".to_owned()];
+            parts.extend(from_teacher(experiment, config));
+            parts
+        }
+        Initialize::Student(folder) if experiment.continues(config) => {
+            vec![format!("layers, embeddings and head: those of the student in {}", folder.display())]
+        }
+        _ => from_teacher(experiment, config),
+    }
+}
+
+fn from_teacher(
     experiment: &BuiltInExperiment,
     config: &autodistillation_models::TransformerConfig,
 ) -> Vec<String> {

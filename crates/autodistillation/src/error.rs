@@ -178,6 +178,26 @@ pub enum Error {
         /// In what they do not agree.
         disagreement: crate::further_teachers::Disagreement,
     },
+    /// A student that others cannot start from.
+    #[error("students cannot start from the one in `{}`: {disagreement}", folder.display())]
+    OtherStudent {
+        /// Its folder.
+        folder: PathBuf,
+        /// In what it does not agree with the teacher.
+        disagreement: crate::further_teachers::Disagreement,
+    },
+    /// A student of other sizes than the one to start from.
+    #[error(
+        "the student in `{}` has {earlier}, this one {own}: only layers and intermediate_size may differ", folder.display()
+    )]
+    OtherShape {
+        /// The folder of the one to start from.
+        folder: PathBuf,
+        /// Its sizes.
+        earlier: String,
+        /// The sizes asked for.
+        own: String,
+    },
     /// A teacher that answers with NaN.
     #[error("the loss of the teacher in `{}` is {loss} on the first validation examples: its weights are broken", path.display())]
     BrokenTeacher {

@@ -11,6 +11,7 @@ mod mock;
 mod similarity;
 mod stage_record;
 mod start;
+mod warm_start;
 
 use std::ops::ControlFlow;
 use std::path::PathBuf;
@@ -24,6 +25,7 @@ pub use closures::Closures;
 pub use elsewhere::Elsewhere;
 pub use mock::MockExperiment;
 pub use start::Start;
+pub use warm_start::TrialLog;
 
 use crate::event::{RunEvent, RunListener};
 
@@ -165,6 +167,8 @@ pub struct Shared<'a> {
     pub stop: &'a AtomicBool,
     /// Threads of all of them together.
     pub threads: usize,
+    /// What they may know of each other; absent where there is one alone.
+    pub log: Option<&'a dyn TrialLog>,
     /// See [`working`](Self::working) and [`quiet`](Self::quiet).
     quiet: RwLock<()>,
     /// Whether a worker has found no more trials.
@@ -175,7 +179,13 @@ impl<'a> Shared<'a> {
     /// What trials on `threads` threads share.
     pub fn new((listener, stop): (&'a dyn RunListener, &'a AtomicBool), threads: usize) -> Self {
         let had_a_worker_to_spare = AtomicBool::new(false);
-        Self { listener, stop, threads, quiet: RwLock::default(), had_a_worker_to_spare }
+        Self { listener, stop, threads, log: None, quiet: RwLock::default(), had_a_worker_to_spare }
+    }
+
+    /// The same for trials that may know of each other.
+    #[must_use]
+    pub fn with_log(self, log: &'a dyn TrialLog) -> Self {
+        Self { log: Some(log), ..self }
     }
 
     /// Held by whoever starts, trains or evaluates a student; waits while a latency is measured.

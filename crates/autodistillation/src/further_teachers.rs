@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use autodistillation_distillation::Parameters;
-use autodistillation_models::{Tokenizer, Transformer, TransformerConfig, weights_file};
+use autodistillation_models::{Family, Tokenizer, Transformer, TransformerConfig, weights_file};
 use burn::tensor::Device;
 
 use crate::Error;
@@ -27,11 +27,11 @@ pub struct FurtherTeacher {
     pub hash: String,
 }
 
-/// In what a teacher does not agree with the first one.
+/// In what a teacher, or a student to start from, does not agree with the first teacher.
 #[derive(Debug, thiserror::Error)]
 pub enum Disagreement {
     /// Other labels, or another order of them: their logits would be added up across classes.
-    #[error("its labels are [{}], and those of the first are [{}]", own.join(", "), first.join(", "))]
+    #[error("its labels are [{}], and those of the first teacher are [{}]", own.join(", "), first.join(", "))]
     Labels {
         /// The teacher's.
         own: Vec<String>,
@@ -39,7 +39,7 @@ pub enum Disagreement {
         first: Vec<String>,
     },
     /// They answer different questions.
-    #[error("its task is {own}, and that of the first is {first}")]
+    #[error("its task is {own}, and that of the first teacher is {first}")]
     Task {
         /// The teacher's.
         own: &'static str,
@@ -52,8 +52,16 @@ pub enum Disagreement {
         /// A text that shows it.
         text: String,
     },
+    /// Other layers.
+    #[error("its family is {own}, and that of the students is {students}")]
+    Family {
+        /// That of the student to start from.
+        own: Family,
+        /// The plan's.
+        students: Family,
+    },
     /// Other embeddings.
-    #[error("its vocabulary has {own} entries, and that of the first {first}")]
+    #[error("its vocabulary has {own} entries, and that of the first teacher {first}")]
     Vocabulary {
         /// The teacher's.
         own: usize,
@@ -62,7 +70,7 @@ pub enum Disagreement {
     },
 }
 
-/// What the further teachers are held against.
+/// What further teachers, and a student to start from, are held against.
 #[derive(Clone, Copy)]
 pub(crate) struct First<'a> {
     pub(crate) config: &'a TransformerConfig,
@@ -117,7 +125,7 @@ fn further_teacher(
     Ok(FurtherTeacher { network, folder: folder.to_owned(), hash })
 }
 
-fn disagreement(
+pub(crate) fn disagreement(
     (config, tokenizer): (&TransformerConfig, &Tokenizer),
     first: First<'_>,
     length: usize,

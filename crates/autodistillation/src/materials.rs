@@ -14,6 +14,7 @@ use crate::data::{
     corpus::{NextSentence, Statistics},
     demo,
 };
+use crate::earlier_student::{EarlierStudent, earlier_student, note_on_steps};
 use crate::example_sets::{Encoder, Part};
 use crate::further_teachers::{First, FurtherTeacher, further_teachers, weights_hash};
 use crate::plan::{DataPlan, DataSource, Plan, TeacherPlan, TextForm};
@@ -188,6 +189,8 @@ pub struct Materials {
     pub teacher_folder: PathBuf,
     /// Teachers whose logits are averaged with its own.
     pub further_teachers: Vec<FurtherTeacher>,
+    /// The student that others start from, where the plan names one.
+    pub earlier_student: Option<EarlierStudent>,
     /// The tokenizer of teacher and students.
     pub tokenizer: Tokenizer,
     /// The tokenised data.
@@ -228,18 +231,32 @@ impl Materials {
         }
         let first = First { config: &config, tokenizer: &tokenizer, tables: &tables };
         let further_teachers = further_teachers(plan, first, device)?;
+        let earlier_student = earlier_student(plan, first, device)?;
         let sets = tables.tokenise(&tokenizer, &labels(&config)?, plan.data.max_length)?;
         let mut hashes = tables.hashes;
         hashes.insert("teacher".to_owned(), weights_hash(&folder)?);
         for (place, other) in further_teachers.iter().enumerate() {
             hashes.insert(format!("teacher {}", place + 2), other.hash.clone());
         }
+        hashes.extend(
+            earlier_student.iter().map(|student| ("earlier student".to_owned(), student.hash.clone())),
+        );
         let warnings = loaded.warnings.iter();
         let mut notes: Vec<String> =
             warnings.map(|warning| format!("teacher {}: {warning}", folder.display())).collect();
+        notes.extend(note_on_steps(plan));
         notes.extend(note_on_masks(&sets.training, plan.data.max_length));
         let (teacher, teacher_folder) = (loaded.network.frozen(), folder);
-        Ok(Self { teacher, teacher_folder, further_teachers, tokenizer, sets, hashes, notes })
+        Ok(Self {
+            teacher,
+            teacher_folder,
+            further_teachers,
+            earlier_student,
+            tokenizer,
+            sets,
+            hashes,
+            notes,
+        })
     }
 
     /// All teachers as one, their matrix products computed in `arithmetic`.

@@ -137,7 +137,7 @@ pub struct StudentPlan {
 }
 
 /// What a student starts from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub enum Initialize {
     /// The teacher's weights where shapes allow, projected or sliced where they do not.
     Teacher,
@@ -146,6 +146,11 @@ pub enum Initialize {
     Embeddings,
     /// Seeded random weights.
     Random,
+    /// The completed student of the same study whose layers have the same shape and that is nearest and best, where there
+    /// is one; else as [`Initialize::Teacher`].
+    Trial,
+    /// The student in this folder where its layers have the same shape, else, in a search, as [`Initialize::Teacher`].
+    Student(PathBuf),
 }
 
 /// What the columns of text hold.

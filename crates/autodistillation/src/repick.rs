@@ -82,8 +82,9 @@ fn move_to_device(summary: &mut RunSummary, folder: &Path, path: &Path) -> Resul
 pub(crate) fn current(folder: &Path) -> Result<RunSummary, Error> {
     let mut summary = read_summary(folder)?;
     let constraints = std::mem::take(&mut summary.study.constraints);
-    summary.study = StudyStore::open_existing(&folder.join("study.db"))?.load()?;
+    let store = StudyStore::open_existing(&folder.join("study.db"))?;
+    summary.study = store.load()?;
     summary.study.constraints = constraints;
-    summary.records = records(&summary.study, folder)?;
+    summary.records = records((&summary.study, &store.starts()?), folder)?;
     Ok(summary)
 }

@@ -110,7 +110,12 @@ pub fn run(
     }
     listener.hear(&RunEvent::Phase("evaluating the teacher, writing students and report".into()));
     let teacher_metrics = agent.experiment().teacher_metrics()?;
-    let mut summary = summarise(agent.experiment(), agent.search_result(), &options.output, teacher_metrics)?;
+    let mut summary = summarise(
+        agent.experiment(),
+        (agent.search_result(), &agent.starts()),
+        &options.output,
+        teacher_metrics,
+    )?;
     (summary.environment.jobs, summary.environment.threads_per_job) = jobs_and_threads(options);
     summary.time.insert(
         0,

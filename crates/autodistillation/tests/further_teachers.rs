@@ -69,7 +69,10 @@ fn two_teachers_teach_together_and_have_to_agree_on_labels() {
     let refused = check(both(), None).unwrap_err().to_string();
     let place = format!("{}:1:30: teacher.paths[1]: ", folder.join("config.yaml").display());
     assert!(refused.starts_with(&place), "{refused}");
-    assert!(refused.contains("its labels are [good, bad], and those of the first are ["), "{refused}");
+    assert!(
+        refused.contains("its labels are [good, bad], and those of the first teacher are ["),
+        "{refused}"
+    );
 
     std::fs::write(&config, text).unwrap();
     let vocabulary = folder.join("2/teacher/vocab.txt");

@@ -114,13 +114,11 @@ impl Window {
         let count = self.places.len().min(firsts.len()).min(lasts.len());
         let mut best: Option<(f32, usize, usize)> = None;
         for first in (0..count).filter(|&token| self.places[token].is_some()) {
-            for last in first..count.min(first + LONGEST_ANSWER) {
-                if self.places[last].is_none() {
-                    break;
-                }
-                let score = firsts[first] + lasts[last];
+            let inside = self.places[first..count].iter().take(LONGEST_ANSWER).take_while(|it| it.is_some());
+            for (last, (_, score)) in inside.zip(&lasts[first..]).enumerate() {
+                let score = firsts[first] + score;
                 if best.is_none_or(|(known, ..)| score > known) {
-                    best = Some((score, first, last));
+                    best = Some((score, first, first + last));
                 }
             }
         }

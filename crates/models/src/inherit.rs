@@ -1,6 +1,7 @@
-//! Starts a student from its teacher: embeddings by copy or projection, whole layers by copy.
+//! Starts a student from its teacher: embeddings by copy or projection, whole layers by copy; or from another student.
 
 mod basis;
+mod earlier;
 mod embeddings;
 mod mobilebert;
 
@@ -9,6 +10,7 @@ use std::fmt;
 
 use autodistillation_distillation::Network;
 pub use basis::EmbeddingBasis;
+pub use earlier::{can_continue, continue_from};
 
 use crate::bert::head::HeadActivation;
 use crate::weights::{Weight, Weights, slots};

@@ -37,7 +37,7 @@ pub use error::Error;
 pub use family::Family;
 pub use folder::{LoadWarning, Loaded, Precision, save, save_tensorflow};
 pub use head::{FurtherRows, LanguageHead, NetworkHead, Predictions, Transform};
-pub use inherit::{InheritancePlan, Inherited, inherit};
+pub use inherit::{InheritancePlan, Inherited, can_continue, continue_from, inherit};
 pub use mobilebert::MobileBert;
 #[cfg(feature = "onnx")]
 pub use onnx::OnnxNetwork;

@@ -7,13 +7,16 @@ use autodistillation_search::{Proposal, Study, Trial};
 
 use super::AutoDistillation;
 use crate::Error;
-use crate::experiment::Experiment;
+use crate::experiment::{Experiment, TrialLog};
+use crate::started_from::{StartedFrom, Starts};
 use crate::store::StudyStore;
 
 /// The study and how far it has come.
 pub(super) struct Memory {
     pub(super) study: Study,
     pub(super) store: Option<StudyStore>,
+    /// What students started from.
+    pub(super) starts: Starts,
     pub(super) interrupted: VecDeque<Trial>,
     /// Whether a stop rule has ended the search.
     is_over: bool,
@@ -23,7 +26,14 @@ pub(super) struct Memory {
 
 impl Memory {
     pub(super) fn of(study: Study) -> Self {
-        Self { study, store: None, interrupted: VecDeque::new(), is_over: false, ended: None }
+        Self {
+            study,
+            store: None,
+            starts: Starts::new(),
+            interrupted: VecDeque::new(),
+            is_over: false,
+            ended: None,
+        }
     }
 
     /// Whether a stop rule of `search` has ended it.
@@ -66,5 +76,24 @@ impl Memory {
             trial.outcome = None;
             trial.clone()
         }))
+    }
+}
+
+impl<E: Experiment> TrialLog for AutoDistillation<E> {
+    fn study(&self) -> Study {
+        self.search_result()
+    }
+
+    fn started_from(&self, number: u32) -> Option<StartedFrom> {
+        self.memory().starts.get(&number).cloned()
+    }
+
+    fn record_start(&self, number: u32, start: &StartedFrom) -> Result<(), Error> {
+        let mut memory = self.memory();
+        if let Some(store) = &mut memory.store {
+            store.record_start(number, start)?;
+        }
+        memory.starts.insert(number, start.clone());
+        Ok(())
     }
 }

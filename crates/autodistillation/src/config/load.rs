@@ -182,7 +182,7 @@ fn plan(root: &Cursor<'_>, (base, folder): (&Path, TeacherFolder)) -> Option<Pla
     let teacher = table.need("teacher", "{path: FOLDER}, the network to learn from");
     let teacher = teacher.and_then(|cursor| teacher_plan(&cursor, (base, folder)));
     let student = table.need("student", "{family: bert} and the sizes that are not searched");
-    let student = student.and_then(|cursor| Student::read(&cursor));
+    let student = student.and_then(|cursor| Student::read(&cursor, base));
     let data = table.need("data", "the training and validation files and their columns");
     let data = data.and_then(|cursor| data_plan(&cursor, base));
     let vocabulary =
@@ -195,6 +195,11 @@ fn plan(root: &Cursor<'_>, (base, folder): (&Path, TeacherFolder)) -> Option<Pla
         (student.as_ref().filter(|student| student.plan.is_some()), &method)
     {
         student.check_sizes(&method.search.as_ref().map(searched_names).unwrap_or_default());
+    }
+    if let (Some(student), Some(method)) = (&student, &method)
+        && method.search.is_none()
+    {
+        student.refuse_earlier_trials();
     }
     let ((name, framework), method) = (model?, method?);
     Some(Plan {

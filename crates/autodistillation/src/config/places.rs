@@ -43,6 +43,8 @@ pub enum Subject {
     LatencyLength,
     /// One of several teachers, by its folder.
     Teacher(PathBuf),
+    /// The student that all others start from.
+    EarlierStudent,
     /// What a divergence does to logits.
     LogitScale,
 }

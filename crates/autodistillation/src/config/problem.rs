@@ -157,6 +157,11 @@ pub enum Problem {
     /// Nesterov momentum without momentum.
     #[error("Nesterov momentum needs `momentum` above 0: set one, such as 0.9")]
     NesterovWithoutMomentum,
+    /// A single student that would start from other trials' students.
+    #[error(
+        "`initialize: trial` needs a search, and this is a single student: give `initialize: {{student: FOLDER}}`, or leave it out"
+    )]
+    NoEarlierTrial,
     /// A path that leads nowhere.
     #[error("{kind} `{}` does not exist (relative paths start at the config file's folder)", path.display())]
     NoSuchPath {

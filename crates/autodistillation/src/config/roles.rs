@@ -97,16 +97,19 @@ pub(super) struct Student<'n> {
     pub(super) plan: Option<StudentPlan>,
     pub(super) family: &'static FamilyKeys,
     pub(super) cursor: Cursor<'n>,
+    /// Where it says what the student starts from.
+    start: Option<Cursor<'n>>,
 }
 
 impl<'n> Student<'n> {
-    /// Reads the section `student`.
-    pub(super) fn read(cursor: &Cursor<'n>) -> Option<Self> {
+    /// Reads the section `student`; paths in it start at `base`.
+    pub(super) fn read(cursor: &Cursor<'n>, base: &Path) -> Option<Self> {
         let mut table = cursor.table()?;
         let family = table.need("family", "a network family, such as `bert`");
         let family = family.and_then(|family| family.word("a network family", &FAMILIES));
-        let initialize = match table.take("initialize") {
-            Some(start) => start.word("a start", &STARTS),
+        let start = table.take("initialize");
+        let initialize = match &start {
+            Some(start) => initialize(start, base),
             None => Some(Initialize::Teacher),
         };
         let dropout = table.take("dropout").map(|dropout| share(&dropout));
@@ -122,7 +125,7 @@ impl<'n> Student<'n> {
         let fixed = family_values(&mut table, family);
         table.finish();
         let plan = Self::plan(family, fixed, initialize, dropout);
-        Some(Self { plan, family, cursor: cursor.clone() })
+        Some(Self { plan, family, cursor: cursor.clone(), start })
     }
 
     fn plan(
@@ -144,6 +147,14 @@ impl<'n> Student<'n> {
     pub(super) fn layers(&self) -> Option<usize> {
         let fixed = ["num_hidden_layers", "n_layers"].iter().find_map(|key| self.fixed(key));
         fixed.and_then(Json::as_u64).and_then(|layers| usize::try_from(layers).ok())
+    }
+
+    /// Reports a start from earlier trials where there are none.
+    pub(super) fn refuse_earlier_trials(&self) {
+        let is_asked_for = self.plan.as_ref().is_some_and(|plan| plan.initialize == Initialize::Trial);
+        if let Some(start) = self.start.as_ref().filter(|_| is_asked_for) {
+            start.problem(Problem::NoEarlierTrial);
+        }
     }
 
     /// Reports sizes that are both fixed and searched, and those that are neither.
@@ -168,10 +179,30 @@ impl<'n> Student<'n> {
     }
 }
 
-const STARTS: [(&str, Initialize); 3] = [
-    ("teacher", Initialize::Teacher),
-    ("embeddings", Initialize::Embeddings),
-    ("random", Initialize::Random),
+/// What a student starts from: a name, or `{student: FOLDER}`.
+fn initialize(cursor: &Cursor<'_>, base: &Path) -> Option<Initialize> {
+    if !matches!(cursor.node.value, Value::Map(_)) {
+        let name = cursor.text()?;
+        let found = STARTS.iter().find(|(choice, _)| choice.eq_ignore_ascii_case(name));
+        if found.is_none() {
+            let valid = STARTS.map(|(choice, _)| choice);
+            cursor.unknown_name("a start", name, &[&valid[..], &["{student: FOLDER}"]].concat());
+        }
+        return found.map(|(_, start)| (*start).clone());
+    }
+    let mut table = cursor.table()?;
+    let folder = table.need("student", "the folder of a student to start from");
+    table.finish();
+    let folder = folder?;
+    folder.remember(Subject::EarlierStudent);
+    existing_folder(&folder, base).map(Initialize::Student)
+}
+
+const STARTS: [(&str, &Initialize); 4] = [
+    ("teacher", &Initialize::Teacher),
+    ("embeddings", &Initialize::Embeddings),
+    ("random", &Initialize::Random),
+    ("trial", &Initialize::Trial),
 ];
 
 fn share(cursor: &Cursor<'_>) -> Option<f64> {

@@ -27,6 +27,7 @@ use crate::latency_profile::LatencyProfile;
 use crate::materials::{Materials, Sets};
 use crate::plan::Plan;
 use crate::report::StageRecord;
+use crate::started_from::StartedFrom;
 use crate::task::Task;
 use crate::teacher_cache::{self, CacheSettings, Notes};
 
@@ -70,6 +71,8 @@ pub enum Teaching {
 pub struct Pupil {
     /// The network.
     pub network: Transformer,
+    /// What it was before its first step.
+    pub started_from: StartedFrom,
     /// Trained feature matchers by mapping.
     pub matchers: Matchers,
     /// Stages that are done.
@@ -214,7 +217,7 @@ impl BuiltInExperiment {
             let taught = course.run_stage(network, (position, stage), &mut pupil.matchers);
             let (network, report) = taught.map_err(stopped_or_failed)?;
             let trained = trained(stage, scheduler.stages().get(position + 1), &stack);
-            if refits.is_none() && trained.is_some() {
+            if refits.is_none() && trained.is_some() && pupil.started_from == StartedFrom::Teacher {
                 refits = self.refits(network.config(), (trial.seed, trial.shared.threads));
             }
             pupil.network = match (&mut refits, trained) {
@@ -289,15 +292,9 @@ impl Experiment for BuiltInExperiment {
             return Ok(pupil);
         }
         let working = trial.shared.working();
-        let network =
-            self.fresh(config.clone(), (trial.seed, trial.shared.threads)).unwrap_or_else(|error| {
-                let note =
-                    format!("trial {}: {error}; it starts from the teacher's embeddings alone", trial.number);
-                let _ = trial.tell(RunEvent::Note(note));
-                self.inherited(config, trial.seed).0
-            });
+        let (network, started_from) = self.begin(&config, trial)?;
         drop(working);
-        Ok(Pupil { network, matchers: Matchers::new(), finished: Vec::new() })
+        Ok(Pupil { network, started_from, matchers: Matchers::new(), finished: Vec::new() })
     }
 
     fn train(&self, student: Pupil, trial: &TrialContext<'_>) -> Result<Pupil, TrialError> {

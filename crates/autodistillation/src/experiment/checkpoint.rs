@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::Error;
 use crate::experiment::built_in::Pupil;
 use crate::report::StageRecord;
+use crate::started_from::StartedFrom;
 
 /// The student, its matchers and its finished stages, in a folder per number of finished stages.
 pub struct Checkpoint;
@@ -19,6 +20,7 @@ const STATE: &str = "state.json";
 
 #[derive(Serialize, Deserialize)]
 struct State {
+    started_from: StartedFrom,
     finished: Vec<StageRecord>,
     matchers: Vec<Matcher>,
 }
@@ -46,7 +48,8 @@ impl Checkpoint {
             let MatcherValues { student, teacher, weight, bias } = matcher.values()?;
             Some(Matcher { mapping: mapping.clone(), student, teacher, weight, bias })
         });
-        let state = State { finished: pupil.finished.clone(), matchers: matchers.collect() };
+        let (started_from, finished) = (pupil.started_from.clone(), pupil.finished.clone());
+        let state = State { started_from, finished, matchers: matchers.collect() };
         crate::files::write_json(&path.join(STATE), &state)?;
         if stages > 1 {
             let _ = std::fs::remove_dir_all(place(folder, stages - 1)); // Left over at worst; the newest wins.
@@ -72,7 +75,8 @@ impl Checkpoint {
                 (mapping, FeatureMatcher::from_values(&values, device))
             })
             .collect();
-        Ok(Some(Pupil { network, matchers, finished: state.finished }))
+        let State { started_from, finished, .. } = state;
+        Ok(Some(Pupil { network, started_from, matchers, finished }))
     }
 
     /// Removes all checkpoints of a finished trial.

@@ -57,21 +57,20 @@ impl BuiltInExperiment {
         inherit(network, &self.materials.teacher, &plan)
     }
 
-    /// How the student of `config` starts.
+    /// How the student of `config` starts that goes on from no other student.
     pub fn start(&self, config: &TransformerConfig) -> Start {
         let teacher = &self.teacher_config;
         let shape = |config: &TransformerConfig| {
             let sizes = (config.hidden_size, config.num_attention_heads, config.intermediate_size);
             (sizes, config.mobilebert)
         };
-        match self.plan.student.initialize {
+        match &self.plan.student.initialize {
             _ if self.teaching == Teaching::LabelsAlone => Start::Random,
             Initialize::Random => Start::Random,
             Initialize::Embeddings => Start::Copied,
-            Initialize::Teacher if shape(config) == shape(teacher) || !can_project(config, teacher) => {
-                Start::Copied
-            }
-            Initialize::Teacher => Start::Projected,
+            // Without a student to go on from, the next best is the teacher.
+            _ if shape(config) == shape(teacher) || !can_project(config, teacher) => Start::Copied,
+            Initialize::Teacher | Initialize::Trial | Initialize::Student(_) => Start::Projected,
         }
     }
 

@@ -156,6 +156,7 @@ fn add_unfinished(run: &mut RunSummary) {
 fn record(trial: &Trial, accuracy: f64) -> TrialRecord {
     let latency = trial.metrics().and_then(|metrics| metrics.get("latency")).unwrap();
     TrialRecord {
+        started_from: None,
         number: trial.number,
         measured: Measured {
             metrics: Metrics::new(),

@@ -31,6 +31,7 @@ pub use model_card::{CardFormat, model_card};
 pub use page::page;
 pub use pareto_files::{ParetoFile, ParetoTrial};
 pub use plain_text::{final_results, trial_results};
+pub(crate) use quantity::is_cost;
 pub use summary::{
     CurvePoint, Dataset, LatencyPercentiles, Measured, Recipe, RecipeStage, RunSummary, StageRecord, Teacher,
     TimeShare, TrialRecord,

@@ -131,11 +131,24 @@ impl Card<'_> {
         format!("## Architecture\n\n- family: {}\n{searched}{fixed}{labels}", code(&self.run.recipe.family))
     }
 
+    /// What the student started from, its own start before that of all.
+    fn start(&self) -> String {
+        match self.run.warm_start(self.trial.number) {
+            Some(start) => format!("{start}, so that it has had more steps than those below"),
+            None => {
+                match self.run.record(self.trial.number).and_then(|record| record.started_from.as_ref()) {
+                    Some(start) if self.run.has_warm_starts() => start.to_string(),
+                    _ => self.run.recipe.initialization.clone(),
+                }
+            }
+        }
+    }
+
     fn distillation(&self) -> String {
         let recipe = &self.run.recipe;
         let mut text = format!(
             "## Distillation\n\nStart: {}. Optimiser: {}, batch {}, sequences cut to {} tokens.\n",
-            plain(&recipe.initialization),
+            plain(&self.start()),
             plain(&recipe.optimizer),
             recipe.batch_size,
             self.run.dataset.max_length

@@ -4,6 +4,7 @@ use autodistillation_search::{Architecture, Goal, Metrics, Trial};
 use serde::{Deserialize, Serialize};
 
 use super::RunSummary;
+use crate::started_from::StartedFrom;
 
 /// The content of `pareto.json`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -25,6 +26,9 @@ pub struct ParetoTrial {
     pub metrics: Metrics,
     /// The student's folder within the run.
     pub student: String,
+    /// The trained student that it went on from; absent where it started from the teacher or at random.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub started_from: Option<StartedFrom>,
 }
 
 impl ParetoFile {
@@ -61,6 +65,7 @@ impl ParetoTrial {
             architecture: trial.architecture.clone(),
             metrics,
             student: run.student_folder(trial.number),
+            started_from: run.warm_start(trial.number).cloned(),
         }
     }
 

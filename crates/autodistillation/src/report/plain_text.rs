@@ -27,6 +27,9 @@ pub fn final_results(run: &RunSummary) -> String {
 pub fn trial_results(run: &RunSummary, trial: &Trial) -> String {
     let mut text = format!("Trial {} of {}: {}\n", trial.number, run.name, Overview::of(run).describe(trial));
     text += &format!("Architecture: {}\n", trial.architecture);
+    if let Some(start) = run.warm_start(trial.number) {
+        text += &format!("Started from: {start}\n");
+    }
     if let Some(Outcome::Completed(metrics) | Outcome::Pruned(metrics)) = &trial.outcome {
         text += &format!("Metrics: {}\n", listed(metrics));
     }
@@ -56,6 +59,9 @@ fn heading(run: &RunSummary) -> String {
     lines.push(format!("Teacher: {} ({})", run.teacher.name, listed(&run.teacher.measured.metrics)));
     if !run.teacher.measured.test.is_empty() {
         lines.push(format!("Teacher on test: {}", listed(&run.teacher.measured.test)));
+    }
+    if run.has_warm_starts() {
+        lines.push(format!("Start: {}", run.recipe.initialization));
     }
     lines.push(format!("Machine: {}", run.environment.machine.describe()));
     lines.join("\n") + "\n"

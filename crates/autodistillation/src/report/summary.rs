@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Environment;
 use super::quantity::canonical;
+use crate::started_from::StartedFrom;
 
 /// All that the documents of a run are made from.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -82,6 +83,9 @@ pub struct LatencyPercentiles {
 pub struct TrialRecord {
     /// The trial's number in the study.
     pub number: u32,
+    /// What its student started from, where that is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub started_from: Option<StartedFrom>,
     /// Further measurements; a metric that the study has too is taken from the study.
     #[serde(default)]
     pub measured: Measured,
@@ -230,6 +234,16 @@ impl RunSummary {
     pub fn teacher_metric(&self, metric: &str) -> Option<f64> {
         let metrics = &self.teacher.measured.metrics;
         metrics.finite(metric).or_else(|| metrics.finite(canonical(metric)))
+    }
+
+    /// The trained student that a trial's student went on from; `None` where it started from the teacher or at random.
+    pub fn warm_start(&self, number: u32) -> Option<&StartedFrom> {
+        self.record(number)?.started_from.as_ref().filter(|start| start.is_warm())
+    }
+
+    /// Whether any student went on from another.
+    pub fn has_warm_starts(&self) -> bool {
+        self.records.iter().any(|record| self.warm_start(record.number).is_some())
     }
 
     /// Where a Pareto student's folder is within the run: `students/0007` unless its record says otherwise.

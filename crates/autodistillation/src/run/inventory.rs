@@ -13,6 +13,7 @@ use crate::report::{
     CurvePoint, Dataset, Environment, LatencyPercentiles, LatencySettings, Measured, Recipe, RecipeStage,
     RunSummary, StageRecord, Teacher, TimeShare, TrialRecord,
 };
+use crate::started_from::Starts;
 use crate::task::Task;
 use crate::{ComputeDevice, Error};
 
@@ -36,13 +37,13 @@ pub fn read_summary(output: &Path) -> Result<RunSummary, Error> {
 /// Files of the run that cannot be read.
 pub fn summarise(
     experiment: &BuiltInExperiment,
-    study: Study,
+    (study, starts): (Study, &Starts),
     output: &Path,
     teacher: Metrics,
 ) -> Result<RunSummary, Error> {
     let plan = experiment.plan();
     let search = plan.search.as_ref();
-    let records = records(&study, output)?;
+    let records = records((&study, starts), output)?;
     let time = time_shares(&records);
     Ok(RunSummary {
         name: plan.name.clone(),
@@ -63,7 +64,7 @@ pub fn summarise(
 /// # Errors
 ///
 /// A file that is there but cannot be read.
-pub fn records(study: &Study, output: &Path) -> Result<Vec<TrialRecord>, Error> {
+pub fn records((study, starts): (&Study, &Starts), output: &Path) -> Result<Vec<TrialRecord>, Error> {
     let front: Vec<u32> = study.pareto_front().iter().map(|trial| trial.number).collect();
     let record = |number: u32| -> Result<TrialRecord, Error> {
         let folder = output.join("trials").join(format!("{number:04}"));
@@ -74,7 +75,8 @@ pub fn records(study: &Study, output: &Path) -> Result<Vec<TrialRecord>, Error> 
             read("stages.json").map(|path| read_json(&path)).transpose()?.unwrap_or_default();
         let curve: Vec<CurvePoint> = read_lines(&folder.join("curve.jsonl"))?;
         let student = front.contains(&number).then(|| format!("students/{number:04}"));
-        Ok(TrialRecord { number, measured: measured(&metrics), stages, curve, student })
+        let started_from = starts.get(&number).cloned();
+        Ok(TrialRecord { number, started_from, measured: measured(&metrics), stages, curve, student })
     };
     study.trials.iter().map(|trial| record(trial.number)).collect()
 }
@@ -141,10 +143,19 @@ fn recipe(experiment: &BuiltInExperiment, study: &Study) -> Recipe {
     Recipe {
         family: plan.student.family.model_type().to_owned(),
         fixed: plan.student.fixed.iter().filter_map(choice).collect(),
-        initialization: match plan.student.initialize {
+        initialization: match &plan.student.initialize {
             Initialize::Teacher => "the teacher's weights, projected to the student's sizes".to_owned(),
             Initialize::Embeddings => "the teacher's embeddings, other weights random".to_owned(),
             Initialize::Random => "random weights".to_owned(),
+            Initialize::Trial => {
+                "the nearest earlier trial's student with layers of the same shape, else the teacher's weights; so scores are not \
+                 at equal steps"
+                    .to_owned()
+            }
+            Initialize::Student(folder) => format!(
+                "the student in {} where its layers have the same shape, else the teacher's weights",
+                folder.display()
+            ),
         },
         optimizer: format!("{:?}", plan.training.optimizer),
         batch_size: plan.training.batch_size as u32,

@@ -9,6 +9,7 @@ use serde::de::DeserializeOwned;
 use super::study_store::Rows;
 use super::writing::attribute;
 use super::{Error, StageRecord, StudyStore};
+use crate::started_from::{StartedFrom, Starts};
 
 impl StudyStore {
     /// The study as it is on disk, its trials in the order of their numbers; running ones are pending.
@@ -27,6 +28,19 @@ impl StudyStore {
             trials,
             constraints: self.definition.constraints.clone(),
         })
+    }
+
+    /// What the trials' students started from; those that have not begun, or were trained elsewhere, are missing.
+    ///
+    /// # Errors
+    /// A store that cannot be read, or that another program has changed.
+    pub fn starts(&self) -> Result<Starts, Error> {
+        let rows = self.rows();
+        let start = |row: NumberedRow| -> Result<_, Error> {
+            let start: Option<StartedFrom> = rows.attribute(row.trial_id, attribute::START)?;
+            Ok(start.map(|start| (row.number, start)))
+        };
+        rows.trials()?.into_iter().filter_map(|row| start(row).transpose()).collect()
     }
 
     /// The finished stages of a trial, in order; none for a trial that was never begun.

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use super::study_store::Rows;
 use super::{Error, StudyStore};
+use crate::started_from::StartedFrom;
 
 /// One finished stage of one trial.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -30,6 +31,7 @@ pub(super) mod attribute {
     pub const STAGES: &str = "stages";
     pub const FAILURE: &str = "failure_reason";
     pub const UNDEFINED: &str = "undefined_goals";
+    pub const START: &str = "started_from";
 }
 
 impl StudyStore {
@@ -44,6 +46,17 @@ impl StudyStore {
         self.write(|rows| match rows.find_trial(trial.number)? {
             None => rows.insert_trial(trial),
             Some(row) => rows.check_same(&row, trial),
+        })
+    }
+
+    /// Writes what the student of a running trial starts from.
+    ///
+    /// # Errors
+    /// A trial that was never begun or that has ended, or a store that cannot be written.
+    pub fn record_start(&mut self, number: u32, start: &StartedFrom) -> Result<(), Error> {
+        self.write(|rows| {
+            let trial_id = rows.running_trial(number)?;
+            rows.set_attribute(trial_id, attribute::START, &json!(start))
         })
     }
 

@@ -23,6 +23,8 @@ struct Columns<'a> {
     metrics: Vec<&'a str>,
     /// Values measured on the way, such as the score after flash distillation.
     intermediate: Vec<&'a str>,
+    /// Whether students went on from others, so that each says what it started from.
+    starts: bool,
 }
 
 impl<'a> Columns<'a> {
@@ -37,6 +39,7 @@ impl<'a> Columns<'a> {
             dimensions: overview.dimensions(),
             metrics: overview.shown_metrics(),
             intermediate: ordered(names),
+            starts: overview.run.has_warm_starts(),
         }
     }
 
@@ -46,6 +49,7 @@ impl<'a> Columns<'a> {
         headings.extend(self.metrics.iter().map(|name| Column::number(Quantity::of(name).title)));
         headings.extend(self.intermediate.iter().map(|name| Column::number(intermediate_title(name))));
         headings.push(Column::number("Training time"));
+        headings.extend(self.starts.then(|| Column::words("Started from")));
         headings
     }
 
@@ -71,6 +75,7 @@ impl<'a> Columns<'a> {
             .children(self.metrics.iter().map(|name| number_cell(metric(name))))
             .children(self.intermediate.iter().map(|name| number_cell(intermediate(name))))
             .child(number_cell(training_seconds(overview, trial).map(|seconds| (seconds, duration(seconds)))))
+            .children(self.starts.then(|| start_cell(overview, trial)))
     }
 }
 
@@ -91,6 +96,11 @@ fn order(status: Status) -> u8 {
         Status::Failed => 4,
         Status::Pending => 5,
     }
+}
+
+fn start_cell(overview: &Overview<'_>, trial: &Trial) -> Element {
+    let start = overview.run.record(trial.number).and_then(|record| record.started_from.as_ref());
+    words_cell(start.map(ToString::to_string).unwrap_or_default())
 }
 
 fn choice_cell(trial: &Trial, dimension: &str) -> Element {
@@ -117,6 +127,19 @@ fn intermediate_title(name: &str) -> String {
 mod tests {
     use super::*;
     use crate::report::example_run;
+    use crate::started_from::StartedFrom;
+
+    #[test]
+    fn what_students_started_from_is_shown_where_one_went_on_from_another() {
+        let mut run = example_run::sst2();
+        assert!(!section(&Overview::of(&run)).render().contains("Started from"));
+        run.records[0].started_from = Some(StartedFrom::Teacher);
+        assert!(!section(&Overview::of(&run)).render().contains("Started from"), "all of them the same");
+        run.records[1].started_from = Some(StartedFrom::Trial(0));
+        let markup = section(&Overview::of(&run)).render();
+        assert!(markup.contains("Started from") && markup.contains("the teacher"), "{markup}");
+        assert!(markup.contains("trial 0's student") || markup.contains("trial 0&#39;s student"), "{markup}");
+    }
 
     #[test]
     fn every_trial_has_a_row_with_its_status() {
