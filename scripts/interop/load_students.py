@@ -4,7 +4,8 @@
 
 For each folder of RUN/students: the AutoModel of its head takes it without a missing or an unexpected weight. A classifier's
 accuracy on the run's validation (and test) file equals metrics.json, and its logits agree with `autodistillation predict
---json` to the tolerance; a language model gives masked words the same probabilities. A run on generated data has no file, so that only the logits are
+--json` to the tolerance; a language model gives masked words the same probabilities, and a student that answers questions
+gives the same answers with the same probabilities. A run on generated data has no file, so that only the logits are
 compared. Run it from the folder that the run was started in, since the run's paths are kept as they were.
 Needs: torch, transformers.
 """
@@ -18,8 +19,8 @@ import sys
 
 import torch
 from transformers import (
-    AutoModelForMaskedLM, AutoModelForPreTraining, AutoModelForSequenceClassification, AutoModelForTokenClassification,
-    AutoTokenizer,
+    AutoModelForMaskedLM, AutoModelForPreTraining, AutoModelForQuestionAnswering, AutoModelForSequenceClassification,
+    AutoModelForTokenClassification, AutoTokenizer,
 )
 
 COMPARED_LINES = 200
@@ -56,6 +57,7 @@ AUTO_CLASSES = {
     "ForPreTraining": AutoModelForPreTraining,
     "ForMaskedLM": AutoModelForMaskedLM,
     "ForTokenClassification": AutoModelForTokenClassification,
+    "ForQuestionAnswering": AutoModelForQuestionAnswering,
     "ForSequenceClassification": AutoModelForSequenceClassification,
 }
 
@@ -100,6 +102,22 @@ class Student:
         shares = scores[0, place].double().softmax(-1).tolist()
         return dict(zip(self.tokenizer.convert_ids_to_tokens(range(len(shares))), shares))
 
+    @torch.no_grad()
+    def answer(self, question, context):
+        """The likeliest span of at most 30 tokens of the context, with its probability, and what else is within 1e-6 of it."""
+        inputs = self.tokenizer(question, context, return_tensors="pt", return_offsets_mapping=True)
+        offsets = inputs.pop("offset_mapping")[0].tolist()
+        inside = [segment == 1 for segment in inputs.sequence_ids(0)]
+        outputs = self.network(**inputs)
+        starts, ends = (scores[0].double().softmax(-1).tolist() for scores in (outputs.start_logits, outputs.end_logits))
+        spans = [
+            (starts[first] * ends[last], context[offsets[first][0] : offsets[last][1]])
+            for first in range(len(inside)) for last in range(first, min(first + 30, len(inside)))
+            if all(inside[first : last + 1])
+        ]
+        best = max(spans)
+        return best[0], {text for share, text in spans if best[0] - share < 1e-6}
+
     def longest(self):
         return min(512, self.network.config.max_position_embeddings)
 
@@ -141,12 +159,28 @@ def check_token_classifier(student, options):
     print(f"{student.folder}, logits of the tokens of {len(GENERATED_LINES)} texts within {difference:.1e}")
 
 
+def check_answers(student, options):
+    """Answers to two questions about each generated line; none is longer than a window."""
+    lines = [(question, line) for line in GENERATED_LINES for question in ("who was it ?", "what was hardly dull ?")]
+    difference = 0.0
+    for (question, context), said in zip(lines, predictions(options.binary, student.folder, lines)):
+        share, texts = student.answer(question, context)
+        if said["label"] == "":
+            continue  # The command also knows that there is no answer.
+        assert said["label"] in texts, f"{student.folder}: {said['label']!r} is not in {texts} for {question}"
+        difference = max(difference, abs(said["probabilities"][said["label"]] - share))
+    assert difference <= options.tolerance, f"{student.folder}: probabilities differ by {difference}"
+    print(f"{student.folder}, answers to {len(lines)} questions within {difference:.1e}")
+
+
 def check(folder, plan, options):
     student, files = Student(folder), plan["data"]["source"].get("Files")
     if student.head in ("ForPreTraining", "ForMaskedLM"):
         return check_language_model(student, options)
     if student.head == "ForTokenClassification":
         return check_token_classifier(student, options)
+    if student.head == "ForQuestionAnswering":
+        return check_answers(student, options)
     said = [f"{folder}"]
     texts = [(line,) for line in GENERATED_LINES]
     for part, prefix in (("validation", ""), ("test", "test_")) if files else ():

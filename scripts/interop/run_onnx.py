@@ -3,8 +3,9 @@
     python scripts/interop/run_onnx.py RUN|NETWORK… [--binary target/release/autodistillation] [--tolerance 1e-4]
 
 For each student (or network folder): `autodistillation export … --format onnx` writes a file that onnx.checker accepts;
-its inputs are those of the family's tokenizer; its logits agree with those of the Hugging Face folder to the tolerance
-at several batch sizes and lengths, with padding; it carries the labels of the config.
+its inputs are those of the family's tokenizer; its logits (of texts, of tokens, or of the first and the last token of
+answers) agree with those of the Hugging Face folder to the tolerance at several batch sizes and lengths, with padding; it
+carries the labels of the config.
 Needs: torch, transformers, onnx, onnxruntime.
 """
 
@@ -18,8 +19,15 @@ import numpy
 import onnx
 import onnxruntime
 import torch
-from transformers import AutoModelForSequenceClassification
+from transformers import (
+    AutoModelForQuestionAnswering, AutoModelForSequenceClassification, AutoModelForTokenClassification,
+)
 
+AUTO_CLASSES = {
+    "ForSequenceClassification": AutoModelForSequenceClassification,
+    "ForTokenClassification": AutoModelForTokenClassification,
+    "ForQuestionAnswering": AutoModelForQuestionAnswering,
+}
 SHAPES = [(1, 2), (1, 17), (2, 5), (7, 32), (32, 11)]
 
 
@@ -45,7 +53,10 @@ def inputs(shape, network, generator):
 
 
 def check(arguments, folder, options):
-    network = AutoModelForSequenceClassification.from_pretrained(folder).float().eval()
+    [name] = json.loads((folder / "config.json").read_text())["architectures"]
+    head = next(head for head in AUTO_CLASSES if name.endswith(head))
+    network = AUTO_CLASSES[head].from_pretrained(folder).float().eval()
+    outputs = ["start_logits", "end_logits"] if head == "ForQuestionAnswering" else ["logits"]
     with tempfile.TemporaryDirectory() as place:
         to = pathlib.Path(place) / "exported"
         command = [options.binary, "export", *arguments, "--to", str(to), "--format", "onnx"]
@@ -61,11 +72,15 @@ def check(arguments, folder, options):
     generator, worst = numpy.random.default_rng(0), 0.0
     for shape in SHAPES:
         given = {name: value for name, value in inputs(shape, network, generator).items() if name in ports}
-        [found] = session.run(["logits"], given)
         with torch.no_grad():
-            expected = network(**{name: torch.from_numpy(value) for name, value in given.items()}).logits.numpy()
-        assert found.shape == expected.shape, (found.shape, expected.shape)
-        worst = max(worst, float(numpy.abs(found - expected).max()))
+            expected = network(**{name: torch.from_numpy(value) for name, value in given.items()})
+        for name, found in zip(outputs, session.run(outputs, given)):
+            wanted = expected[name].numpy()
+            assert found.shape == wanted.shape, (found.shape, wanted.shape)
+            apart = numpy.abs(found - wanted)
+            if head != "ForSequenceClassification":  # Nobody reads what padding says.
+                apart = apart[given["attention_mask"] == 1]
+            worst = max(worst, float(apart.max()))
     assert worst <= options.tolerance, f"{folder}: ONNX Runtime's logits differ by {worst}"
     print(f"{folder}: ONNX Runtime's logits at {len(SHAPES)} shapes within {worst:.1e}")
 

@@ -201,7 +201,7 @@ fn names_outside_a_closed_set_are_answered_with_the_valid_ones() {
             .ends_with("`annealing` is not a search algorithm: use one of BO, Random, Grid")
     );
     assert!(search_problem("metrics: [bleu]").ends_with(
-        "metrics[0]: `bleu` is not a metric: use one of accuracy, f1, micro_f1, matthews, pearson, spearman, next_sentence, perplexity, loss, latency, \
+        "metrics[0]: `bleu` is not a metric: use one of accuracy, f1, exact_match, micro_f1, matthews, pearson, spearman, next_sentence, perplexity, loss, latency, \
          parameters, flops, size_mb"
     ));
     assert!(
@@ -213,7 +213,7 @@ fn names_outside_a_closed_set_are_answered_with_the_valid_ones() {
             .ends_with("`always` is not a way of pruning: use one of auto, none")
     );
     assert!(search_problem("constraints: {max_bleu: 8}").ends_with(
-        "use one of accuracy, f1, micro_f1, matthews, pearson, spearman, next_sentence, perplexity, loss, latency, parameters, flops, size_mb"
+        "use one of accuracy, f1, exact_match, micro_f1, matthews, pearson, spearman, next_sentence, perplexity, loss, latency, parameters, flops, size_mb"
     ));
     assert!(
         search_problem("constraints: {latency: 8}")
