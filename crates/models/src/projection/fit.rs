@@ -108,7 +108,7 @@ pub(super) fn apply(rows: &Tensor<2>, solution: &DMatrix<f64>) -> Tensor<2> {
 ///
 /// The norm is free to scale, so the target is first scaled by c such that the residual's own part of it is kept as it is:
 /// with the parts that the features explain taken off both, c = ⟨r, r⟩ / ⟨r, t⟩.
-pub(super) fn fit_residual(rows: &[Rows]) -> Result<(DMatrix<f64>, Vec<f64>), Error> {
+pub(super) fn fit_residual(rows: &[Rows], least_share: f64) -> Result<(DMatrix<f64>, Vec<f64>), Error> {
     let (inputs, width) = match rows.first() {
         Some(rows) => (rows.features.dims()[1], rows.target.dims()[1]),
         None => return Err(Error::Projection { reason: "the sample is empty" }),
@@ -136,7 +136,7 @@ pub(super) fn fit_residual(rows: &[Rows]) -> Result<(DMatrix<f64>, Vec<f64>), Er
     let shared = product - explained(&of_residual, &of_target, &cross.0, &cross.1);
     let scale = match square {
         0.0 => 1.0, // There is no residual.
-        _ => 1.0 / (shared / left.max(f64::MIN_POSITIVE)).max(LEAST_SHARE),
+        _ => 1.0 / (shared / left.max(f64::MIN_POSITIVE)).max(least_share),
     };
     let solution = of_target * scale - of_residual;
     let shift = solution.row(inputs).iter().copied().collect();
@@ -253,7 +253,7 @@ pub(super) fn fit_sublayer(
     (dense, norm): (&str, &str),
     normalization: Normalization,
 ) -> Result<(Weights, Vec<Tensor<2>>), Error> {
-    let (map, shift) = fit_residual(rows)?;
+    let (map, shift) = fit_residual(rows, least_share(normalization))?;
     let (Line { scale, offset }, outputs) = fit_norm(rows, (&map, &shift), normalization);
     let matrix = Weight { dims: vec![shift.len(), map.nrows()], values: row_major(&map.transpose()) };
     let shift = shift.iter().map(|value| *value as f32).collect();
@@ -264,6 +264,15 @@ pub(super) fn fit_sublayer(
         (format!("{norm}.bias"), vector(offset)),
     ];
     Ok((Weights(named.into()), outputs))
+}
+
+fn least_share(normalization: Normalization) -> f64 {
+    match normalization {
+        Normalization::LayerNorm => LEAST_SHARE,
+        Normalization::NoNorm => {
+            std::env::var("AD_LEAST").ok().and_then(|x| x.parse().ok()).unwrap_or(LEAST_SHARE)
+        }
+    }
 }
 
 fn vector(values: Vec<f32>) -> Weight {
@@ -343,7 +352,7 @@ mod tests {
         let target = normalised(residual.clone() + features.clone().matmul(map));
         let weight = Tensor::<2>::ones([6, 1], &device);
         let rows = [Rows { features, residual, target: target.clone(), weight }];
-        let (map, shift) = fit_residual(&rows).unwrap();
+        let (map, shift) = fit_residual(&rows, LEAST_SHARE).unwrap();
         let (Line { scale, offset }, outputs) = fit_norm(&rows, (&map, &shift), Normalization::LayerNorm);
         let row = |values: Vec<f32>| Tensor::<2>::from_data(TensorData::new(values, [1, 3]), &device);
         let shift = row(shift.iter().map(|value| *value as f32).collect());

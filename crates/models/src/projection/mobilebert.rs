@@ -24,6 +24,8 @@ use crate::weights::Weights;
 use crate::{Error, MobileBert};
 
 mod looking;
+#[cfg(test)]
+mod tests;
 
 /// What happens to the maps inside a block whose output maps are fitted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
