@@ -96,9 +96,9 @@ struct Sublayer<'a> {
     targets: Vec<Tensor<2>>,
 }
 
-/// Whether a student of these sizes can be projected from a teacher of those: both classify texts, the teacher computes as
-/// BERT does, neither of the two has a width of its own for BERT's embeddings, their vocabulary is the same, and no width
-/// of the student is larger than the teacher's.
+/// Whether a student of these sizes can be projected from a teacher of those: both classify texts in the same vocabulary,
+/// the teacher computes as BERT does, and the student is no wider. Embeddings are as wide as hidden states, but for a
+/// MobileBERT's, which may be narrower, as its bottlenecks may.
 pub fn can_project(student: &TransformerConfig, teacher: &TransformerConfig) -> bool {
     let is_plain = |config: &TransformerConfig| {
         config.family != Family::MobileBert && config.embedding_size == config.hidden_size

@@ -7,7 +7,6 @@
 
 use autodistillation_distillation::LayerPath;
 use burn::tensor::Tensor;
-use nalgebra::DMatrix;
 
 use super::basis::Basis;
 use super::embeddings::Tables;
@@ -150,7 +149,7 @@ impl Projection<'_, MobileBert> {
         if insides == Insides::Cut {
             if has_bottleneck {
                 let targets = self.coordinates(&layer.inside, &layer.input);
-                self.fit_in(&layer, "bottleneck.input", &hidden, targets)?;
+                self.fit_module(&layer, "bottleneck.input", (&hidden, None), targets)?;
             }
             self.cut_attention(&layer, &hidden)?;
         }
@@ -159,7 +158,8 @@ impl Projection<'_, MobileBert> {
         let inputs = hidden.iter().cloned().zip(self.masks());
         let contexts: Vec<_> = inputs.map(|input| self.student.context(block, input)).collect();
         let targets = self.coordinates(&layer.inside, &layer.attended);
-        let mut narrow = self.fit_at(&layer, "attention.output", (&contexts, &entering), targets)?;
+        let mut narrow =
+            self.fit_module(&layer, "attention.output", (&contexts, Some(&entering)), targets)?;
         let parts = settings(&self.student).num_feedforward_networks;
         for part in 0..parts {
             narrow = self.fit_part(&layer, (part, parts), narrow, insides)?;
@@ -167,7 +167,7 @@ impl Projection<'_, MobileBert> {
         self.hidden = match has_bottleneck {
             true => {
                 let targets = self.coordinates(self.basis, &layer.output);
-                self.fit_at(&layer, "output.bottleneck", (&narrow, &hidden), targets)?
+                self.fit_module(&layer, "output.bottleneck", (&narrow, Some(&hidden)), targets)?
             }
             false => narrow,
         };
@@ -202,31 +202,10 @@ impl Projection<'_, MobileBert> {
         let from = self.coordinates(&layer.inside, &layer.attended);
         let to = self.coordinates(&layer.inside, &layer.output);
         let targets = from.into_iter().zip(to).map(|(from, to)| from.clone() + (to - from) * share);
-        self.fit_at(layer, &down, (&wide, &narrow), targets.collect())
+        self.fit_module(layer, &down, (&wide, Some(&narrow)), targets.collect())
     }
 
-    /// Fits a map and a norm without residual.
-    fn fit_in(
-        &mut self,
-        layer: &Layer,
-        module: &str,
-        features: &[Tensor<3>],
-        targets: Vec<Tensor<2>>,
-    ) -> Result<Vec<Tensor<3>>, Error> {
-        self.fit_module(layer, module, (features, None), targets)
-    }
-
-    /// Fits a map and a norm with a residual.
-    fn fit_at(
-        &mut self,
-        layer: &Layer,
-        module: &str,
-        (features, residuals): (&[Tensor<3>], &[Tensor<3>]),
-        targets: Vec<Tensor<2>>,
-    ) -> Result<Vec<Tensor<3>>, Error> {
-        self.fit_module(layer, module, (features, Some(residuals)), targets)
-    }
-
+    /// Fits the map and the norm of a module, with a residual or without.
     fn fit_module(
         &mut self,
         layer: &Layer,
@@ -280,7 +259,7 @@ impl Projection<'_, MobileBert> {
             [query, key] = self.fit_looking(layer, hidden, [query, key])?;
         }
         let mut weights = Weights::default();
-        let named: [(&str, DMatrix<f64>); 3] = [("query", query), ("key", key), ("value", value)];
+        let named = [("query", query), ("key", key), ("value", value)];
         for (name, map) in named {
             slice::insert(&mut weights, &layer.module(&format!("attention.self.{name}")), &map);
         }

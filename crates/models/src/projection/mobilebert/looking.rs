@@ -32,7 +32,7 @@ impl Projection<'_, MobileBert> {
         }
         let narrowing = narrowing(&gram, (width, layer.inside.seed()));
         let targets = scores.iter().map(|scores| apply(scores, &narrowing)).collect();
-        let narrow = self.fit_in(layer, "bottleneck.attention", hidden, targets)?;
+        let narrow = self.fit_module(layer, "bottleneck.attention", (hidden, None), targets)?;
         let narrow: Vec<_> = narrow.iter().map(rows).collect();
         let maps = regress((&narrow, &scores), &weights, RIDGE)?.transpose(); // (2 · width, width + 1)
         Ok([maps.rows(0, width).into_owned(), maps.rows(width, width).into_owned()])
