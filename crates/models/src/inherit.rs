@@ -81,7 +81,8 @@ impl InheritancePlan {
 /// Embeddings are copied between equal widths and projected otherwise ([`EmbeddingBasis`]); a layer, the pooler
 /// and the classifier are copied where all their shapes and the number of heads agree, the head only between families
 /// whose heads compute the same; of a language model's head what has equal shapes. Layers that `plan` places outside the
-/// teacher stay random. A MobileBERT takes layers from another MobileBERT alone, and embeddings from all.
+/// teacher stay random. A MobileBERT takes whole layers from another MobileBERT alone, and embeddings from all; parts of a
+/// BERT's layers it gets by [`crate::project`].
 pub fn inherit(
     student: Transformer,
     teacher: &Transformer,

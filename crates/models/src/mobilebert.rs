@@ -6,7 +6,8 @@ mod feed_forward;
 mod head;
 mod layer;
 mod norm;
-mod paths;
+mod parts;
+pub(crate) mod paths;
 
 use autodistillation_distillation::{Batch, Features, LayerOutput, LayerPath, Mode, Network, Taps};
 use autodistillation_kernels::Arithmetic;

@@ -7,10 +7,13 @@
 //! one block after another, is block-wise distillation with a squared error, solved exactly.
 
 mod basis;
+mod bert;
 mod embeddings;
 mod fit;
 mod head;
+mod mobilebert;
 mod observe;
+mod reading;
 mod refits;
 mod sensitivity;
 mod slice;
@@ -18,24 +21,26 @@ mod states;
 #[cfg(test)]
 mod tests;
 
-use autodistillation_distillation::{Feature, Mode, Network, Parameters, Taps};
+use autodistillation_distillation::{Feature, LayerPath, Mode, Network, Parameters, Taps};
 use burn::tensor::Tensor;
 
 pub use basis::Basis;
 pub use refits::{Refits, Trained};
 pub use states::TeacherStates;
 
-use crate::bert::head::HeadActivation;
-use crate::weights::{Weight, Weights};
-use crate::{Bert, Error, Family, Head, Transformer, TransformerConfig};
-use fit::{Line, Rows, fit_norm, fit_residual, rows};
+use crate::bert::first_token_rows;
+use crate::config::Normalization;
+use crate::weights::Weights;
+use crate::{Error, Family, Head, Transformer, TransformerConfig};
+use fit::{Rows, fit_sublayer, rows};
+use head::Pooling;
 
 /// Weight of the first token's rows in the last block's fits: only that token reaches the head.
 const FIRST_TOKEN_WEIGHT: f32 = 10.0;
 
 /// A student on its way from random weights to a projection of its teacher.
-struct Projection<'a> {
-    student: Bert,
+struct Projection<'a, N> {
+    student: N,
     states: &'a TeacherStates,
     basis: &'a Basis,
     /// The student's states that enter the next block, one (batch, length, hidden) for each batch of the sample.
@@ -51,15 +56,60 @@ enum Onwards {
     Computed,
 }
 
-/// Whether a student of these sizes can be projected from a teacher of those: both classify texts and compute as BERT does, without a
-/// width of their own for the embeddings, over the same vocabulary, and the student is no wider.
+/// A network that is projected block by block.
+trait Blocks: Network + Parameters {
+    /// Where the states come out that enter the first block.
+    fn embedded() -> LayerPath;
+
+    /// What the classifier sees.
+    fn pooling(&self) -> Pooling;
+
+    /// Gives the embeddings.
+    fn fit_embeddings(projection: &mut Projection<'_, Self>) -> Result<(), Error>;
+
+    /// Cuts a block out of its counterpart, fits its output maps and goes through it.
+    fn fit_block(projection: &mut Projection<'_, Self>, block: usize) -> Result<(), Error>;
+
+    /// Fits the output maps of a block on what it computes inside, and goes through it: by what the fits leave, or, where
+    /// bits count, as the student itself computes.
+    fn fit_outputs(
+        projection: &mut Projection<'_, Self>,
+        block: usize,
+        onwards: Onwards,
+    ) -> Result<(), Error>;
+
+    /// What leaves a block that these states enter, (batch, length, hidden).
+    fn pass(&self, block: usize, entering: (Tensor<3>, &Tensor<2>)) -> Tensor<3>;
+}
+
+/// A sublayer to be fitted.
+struct Sublayer<'a> {
+    block: usize,
+    /// The names of its map and its norm.
+    names: (&'a str, &'a str),
+    normalization: Normalization,
+    /// What the map sees, (batch, length, inputs) for each batch.
+    features: &'a [Tensor<3>],
+    /// What is added, (batch, length, width) for each batch.
+    residuals: Option<&'a [Tensor<3>]>,
+    /// Where the output should come, (tokens, width) for each batch.
+    targets: Vec<Tensor<2>>,
+}
+
+/// Whether a student of these sizes can be projected from a teacher of those: both classify texts in the same vocabulary,
+/// the teacher computes as BERT does, and the student is no wider. Embeddings are as wide as hidden states, but for a
+/// MobileBERT's, which may be narrower, as its bottlenecks may.
 pub fn can_project(student: &TransformerConfig, teacher: &TransformerConfig) -> bool {
     let is_plain = |config: &TransformerConfig| {
-        config.head == Head::Classifier
-            && config.family != Family::MobileBert
-            && config.embedding_size == config.hidden_size
+        config.family != Family::MobileBert && config.embedding_size == config.hidden_size
     };
-    is_plain(student)
+    let fits = match student.family {
+        Family::MobileBert => student.embedding_size.max(student.true_hidden_size()) <= student.hidden_size,
+        _ => is_plain(student),
+    };
+    let classify = student.head == Head::Classifier && teacher.head == Head::Classifier;
+    classify
+        && fits
         && is_plain(teacher)
         && student.vocab_size == teacher.vocab_size
         && student.hidden_size <= teacher.hidden_size
@@ -78,42 +128,39 @@ pub fn project(student: Transformer, states: &TeacherStates, seed: u64) -> Resul
     if !can_project(config, states.config()) || config.num_hidden_layers != states.layers().len() {
         return Err(Error::Projection { reason: "its family, vocabulary, width or layers do not allow it" });
     }
-    student.try_map_bert(|student| project_bert(student, states, seed))
+    let basis = Basis::new(states, config.hidden_size, seed);
+    match student {
+        Transformer::MobileBert(student) => {
+            project_blocks(student, states, &basis).map(Transformer::MobileBert)
+        }
+        student => student.try_map_bert(|student| project_blocks(student, states, &basis)),
+    }
 }
 
-fn project_bert(student: Bert, states: &TeacherStates, seed: u64) -> Result<Bert, Error> {
-    let (width, layers) = (student.config().hidden_size, student.config().num_hidden_layers);
-    let basis = Basis::new(states, width, seed);
-    let mut projection = Projection { student: student.frozen(), states, basis: &basis, hidden: Vec::new() };
-    let words = embeddings::project(&basis, states, projection.student.config());
-    projection.give(words);
+fn project_blocks<N: Blocks>(student: N, states: &TeacherStates, basis: &Basis) -> Result<N, Error> {
+    let mut projection = Projection { student: student.frozen(), states, basis, hidden: Vec::new() };
+    N::fit_embeddings(&mut projection)?;
     projection.embed()?;
-    (0..layers).try_for_each(|block| projection.fit_block(block))?;
+    (0..states.layers().len()).try_for_each(|block| N::fit_block(&mut projection, block))?;
     projection.finish()
 }
 
-impl Projection<'_> {
+impl<N: Blocks> Projection<'_, N> {
     fn give(&mut self, weights: Weights) {
         self.student = weights.give(self.student.clone());
     }
 
     /// Fits the head, once every block is fitted and `hidden` is what leaves the last one.
-    fn finish(mut self) -> Result<Bert, Error> {
-        let head = self.fit_head()?;
+    fn finish(mut self) -> Result<N, Error> {
+        let first_tokens: Vec<_> = self.hidden.iter().map(first_token_rows).collect();
+        let head = head::fit(self.states, (&first_tokens, self.student.pooling()))?;
         self.give(head);
         Ok(self.student)
     }
 
-    /// Cuts a block out of its counterpart and fits its output maps.
-    fn fit_block(&mut self, block: usize) -> Result<(), Error> {
-        let sliced = slice::block(self.basis, self.states, (block, self.student.config()));
-        self.give(sliced);
-        self.fit_outputs(block, Onwards::Fitted)
-    }
-
     /// Takes the states that enter the first block.
     fn embed(&mut self) -> Result<(), Error> {
-        let embedded = states::input(0);
+        let embedded = N::embedded();
         let taps = Taps::new([embedded.clone()]);
         let state = |batch| match self.student.forward(batch, &taps, Mode::Evaluation).get(&embedded) {
             Some(Feature::Sequence(hidden)) => Ok(hidden.clone()),
@@ -123,89 +170,48 @@ impl Projection<'_> {
         Ok(())
     }
 
-    /// Goes through a block as it is.
-    fn pass(&mut self, block: usize) {
-        let masks = self.states.batches().iter().map(|batch| &batch.mask);
-        let through = |(hidden, mask)| {
-            let attended = self.student.attend(block, (hidden, mask));
-            self.student.feed_forward(block, attended)
-        };
-        self.hidden = std::mem::take(&mut self.hidden).into_iter().zip(masks).map(through).collect();
+    /// The mask of each batch, (batch, length).
+    fn masks(&self) -> impl Iterator<Item = &Tensor<2>> {
+        self.states.batches().iter().map(|batch| &batch.mask)
     }
 
-    /// Fits the output maps of a block on what it computes inside, and goes through it: by what the fits leave, or, where
-    /// bits count, as the student itself computes.
-    fn fit_outputs(&mut self, block: usize, onwards: Onwards) -> Result<(), Error> {
-        let hidden = std::mem::take(&mut self.hidden);
-        let masks = self.states.batches().iter().map(|batch| &batch.mask);
-        let contexts: Vec<_> =
-            hidden.iter().cloned().zip(masks).map(|input| self.student.context(block, input)).collect();
-        let fitted = self.fit_sublayer((block, "attention.output"), &contexts, &hidden)?;
-        let attended: Vec<_> = match onwards {
-            Onwards::Fitted => fitted,
-            Onwards::Computed => {
-                contexts.into_iter().zip(hidden).map(|inputs| self.student.attended(block, inputs)).collect()
-            }
-        };
-        let wide: Vec<_> = attended.iter().cloned().map(|state| self.student.widened(block, state)).collect();
-        let fitted = self.fit_sublayer((block, "output"), &wide, &attended)?;
-        self.hidden = match onwards {
-            Onwards::Fitted => fitted,
-            Onwards::Computed => {
-                wide.into_iter().zip(attended).map(|inputs| self.student.narrowed(block, inputs)).collect()
-            }
-        };
-        Ok(())
-    }
-
-    /// Fits the output map and the norm of `module`, whose input is `features` and whose residual is `residual`, so
-    /// that its output, which is returned, comes near the teacher's state there.
-    fn fit_sublayer(
-        &mut self,
-        (block, module): (usize, &str),
-        features: &[Tensor<3>],
-        residuals: &[Tensor<3>],
-    ) -> Result<Vec<Tensor<3>>, Error> {
-        let module = format!("bert.encoder.layer.{block}.{module}");
-        let target = self.states.counterpart(block, &module);
+    /// The weight of each token in the fits of a block, (tokens, 1) for each batch.
+    fn weights(&self, block: usize) -> Vec<Tensor<2>> {
         let last = block + 1 == self.states.layers().len();
         let first_token = if last { FIRST_TOKEN_WEIGHT } else { 1.0 };
-        let batch = |(place, (features, residual)): (usize, (&Tensor<3>, &Tensor<3>))| Rows {
-            features: rows(features),
-            residual: rows(residual),
-            target: self.basis.coordinates(&target, self.states.state(place, &target)),
-            weight: self.states.weights(place, first_token),
+        (0..self.states.batches().len()).map(|place| self.states.weights(place, first_token)).collect()
+    }
+
+    /// The coordinates of the teacher's states at `path`, (tokens, width of `basis`) for each batch.
+    fn coordinates(&self, basis: &Basis, path: &LayerPath) -> Vec<Tensor<2>> {
+        let batches = 0..self.states.batches().len();
+        batches.map(|place| basis.coordinates(path, self.states.state(place, path))).collect()
+    }
+
+    /// Goes through a block as it is.
+    fn pass(&mut self, block: usize) {
+        let hidden = std::mem::take(&mut self.hidden);
+        let through = |(hidden, mask)| self.student.pass(block, (hidden, mask));
+        self.hidden = hidden.into_iter().zip(self.masks()).map(through).collect();
+    }
+
+    /// Fits the map and the norm of a sublayer, so that its output, which is returned, comes near its targets.
+    fn fit(&mut self, sublayer: Sublayer<'_>) -> Result<Vec<Tensor<3>>, Error> {
+        let Sublayer { block, names, normalization, features, residuals, targets } = sublayer;
+        let weights = self.weights(block).into_iter();
+        let batch = |(place, (target, weight)): (usize, (Tensor<2>, Tensor<2>))| Rows {
+            features: rows(&features[place]),
+            residual: residuals.map_or_else(|| target.zeros_like(), |residuals| rows(&residuals[place])),
+            target,
+            weight,
         };
-        let rows: Vec<Rows> = features.iter().zip(residuals).enumerate().map(batch).collect();
-        let (map, shift) = fit_residual(&rows)?;
-        let (Line { scale, offset }, outputs) = fit_norm(&rows, (&map, &shift));
-        let mut weights = Weights::default();
-        let width = shift.len();
-        weights.0.insert(
-            format!("{module}.dense.weight"),
-            Weight { dims: vec![width, map.nrows()], values: fit::row_major(&map.transpose()) },
-        );
-        weights.0.insert(
-            format!("{module}.dense.bias"),
-            vector(shift.iter().map(|value| *value as f32).collect()),
-        );
-        weights.0.insert(format!("{module}.LayerNorm.weight"), vector(scale));
-        weights.0.insert(format!("{module}.LayerNorm.bias"), vector(offset));
+        let rows: Vec<Rows> = targets.into_iter().zip(weights).enumerate().map(batch).collect();
+        let (weights, outputs) = fit_sublayer(&rows, names, normalization)?;
         self.give(weights);
-        Ok(outputs.into_iter().zip(residuals).map(|(rows, like)| rows.reshape(like.dims())).collect())
-    }
-
-    /// Fits the head on the first tokens of the states that left the last block.
-    fn fit_head(&self) -> Result<Weights, Error> {
-        let first_token = |hidden: &Tensor<3>| {
-            let [examples, _, width] = hidden.dims();
-            hidden.clone().slice([0..examples, 0..1]).reshape([examples, width])
+        let shaped = |(rows, like): (Tensor<2>, &Tensor<3>)| {
+            let ([batch, length, _], [_, width]) = (like.dims(), rows.dims());
+            rows.reshape([batch, length, width])
         };
-        let first_tokens: Vec<_> = self.hidden.iter().map(first_token).collect();
-        head::fit(self.states, (&first_tokens, HeadActivation::of(self.student.config().family)))
+        Ok(outputs.into_iter().zip(features).map(shaped).collect())
     }
-}
-
-fn vector(values: Vec<f32>) -> Weight {
-    Weight { dims: vec![values.len()], values }
 }

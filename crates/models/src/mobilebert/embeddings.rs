@@ -59,8 +59,7 @@ impl Embeddings {
 
     /// (batch, length) → (batch, length, hidden). The feature is the module's output, after dropout.
     pub(super) fn forward(&self, batch: &Batch, uses: TableUse, pass: &mut Pass<'_>) -> Option<Tensor<3>> {
-        let words = self.word_embeddings.look_up(batch.ids.clone(), uses);
-        let words = if self.trigram { with_neighbours(constant_padding(words, &batch.mask)) } else { words };
+        let words = self.joined_words(batch, uses);
         let words = if self.widens { self.embedding_transformation.forward(words) } else { words };
         let segments = self.token_type_embeddings.of_segments(batch.token_types.clone());
         let places = self.position_embeddings.run(0, batch.length()); // (1, length, hidden)
@@ -68,6 +67,22 @@ impl Embeddings {
         let hidden = dropout(hidden, self.dropout, site(pass.mode, 0));
         pass.sequence(paths::embeddings(), &hidden)?;
         Some(hidden)
+    }
+
+    /// Each token's word, with its neighbours' where they are looked at, (batch, length, inputs).
+    fn joined_words(&self, batch: &Batch, uses: TableUse) -> Tensor<3> {
+        let words = self.word_embeddings.look_up(batch.ids.clone(), uses);
+        if self.trigram { with_neighbours(constant_padding(words, &batch.mask)) } else { words }
+    }
+
+    /// The words before their transformation, (batch, length, inputs), and positions with segments, (batch, length,
+    /// hidden).
+    pub(super) fn before_transformation(&self, batch: &Batch) -> (Tensor<3>, Tensor<3>) {
+        let words = self.joined_words(batch, TableUse::LookUpAlone);
+        let segments = self.token_type_embeddings.of_segments(batch.token_types.clone());
+        let ([size, length, _], width) = (words.dims(), self.position_embeddings.weight.lazy_shape()[1]);
+        let added = segments + self.position_embeddings.run(0, length);
+        (words, added.expand([size, length, width]))
     }
 }
 

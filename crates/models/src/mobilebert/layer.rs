@@ -101,8 +101,21 @@ impl Layer {
         Some(hidden)
     }
 
+    /// What the heads gather, (batch, rows, width).
+    pub(super) fn context(&self, input: &LayerInput<'_>, pass: &mut Pass<'_>) -> Option<Tensor<3>> {
+        Some(self.gather(input, pass)?.0)
+    }
+
     /// The attention with its residual, (batch, rows, width).
     fn attend(&self, input: &LayerInput<'_>, pass: &mut Pass<'_>) -> Option<Tensor<3>> {
+        let (context, residual) = self.gather(input, pass)?;
+        let attended = self.attention.output.forward(context, residual, site(input.mode, 1));
+        pass.sequence(LayerPath::new(format!("{}.attention.output", input.name)), &attended)?;
+        Some(attended)
+    }
+
+    /// What the heads gather, and what it is added to, (batch, rows, width) both.
+    fn gather(&self, input: &LayerInput<'_>, pass: &mut Pass<'_>) -> Option<(Tensor<3>, Tensor<3>)> {
         let Entering { queries, keys, values, residual } = match &self.bottleneck {
             Some(bottleneck) => bottleneck.forward(input.name, (&input.hidden, &input.rows), pass)?,
             None => Entering {
@@ -115,9 +128,7 @@ impl Layer {
         let module = format!("{}.attention.self", input.name);
         let looking = AttentionInput { module, queries, keys, values, mask: input.mask, mode: input.mode };
         let context = self.attention.self_attention.forward(&looking, pass)?;
-        let attended = self.attention.output.forward(context, residual, site(input.mode, 1));
-        pass.sequence(LayerPath::new(format!("{}.attention.output", input.name)), &attended)?;
-        Some(attended)
+        Some((context, residual))
     }
 
     /// Every linear map of the layer.

@@ -9,7 +9,7 @@ use crate::config::Bottlenecks;
 
 const LAYERS: &str = "mobilebert.encoder.layer.";
 
-pub(super) fn embeddings() -> LayerPath {
+pub(crate) fn embeddings() -> LayerPath {
     LayerPath::new("mobilebert.embeddings")
 }
 
@@ -18,7 +18,7 @@ pub(super) fn pooler() -> LayerPath {
 }
 
 /// The module name of layer `index`.
-pub(super) fn layer(index: usize) -> String {
+pub(crate) fn layer(index: usize) -> String {
     format!("{LAYERS}{index}")
 }
 

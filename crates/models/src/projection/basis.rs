@@ -21,12 +21,32 @@ pub struct Basis {
     pub(super) directions: DMatrix<f64>,
     means: BTreeMap<LayerPath, Vec<f64>>,
     scales: BTreeMap<LayerPath, f64>,
+    seed: u64,
 }
 
 impl Basis {
     /// The `width` most important directions, rotated at random so that no coordinate dominates a layer norm.
     pub fn new(states: &TeacherStates, width: usize, seed: u64) -> Self {
-        let directions = states.principal().columns(0, width) * rotation(width, seed);
+        Self::along(states.principal().columns(0, width) * rotation(width, seed), states, seed)
+    }
+
+    /// The `width` directions of this one that are most important at some of the teacher's states.
+    pub(super) fn inside(&self, states: &TeacherStates, width: usize, paths: &[LayerPath]) -> Self {
+        let at = |path: &&LayerPath| paths.contains(path);
+        let sum = importance(
+            states.paths().filter(at).map(|path| &states.statistics(path).covariance),
+            paths.iter().filter_map(|path| states.gradient(path)),
+        );
+        let inside = sum.map_or_else(
+            || DMatrix::identity(self.width(), self.width()),
+            |sum| eigen(&(self.directions.transpose() * sum * &self.directions)).1,
+        );
+        let directions = &self.directions * inside.columns(0, width) * rotation(width, self.seed);
+        Self::along(directions, states, self.seed)
+    }
+
+    fn along(directions: DMatrix<f64>, states: &TeacherStates, seed: u64) -> Self {
+        let width = directions.ncols();
         let mut means = BTreeMap::new();
         let mut scales = BTreeMap::new();
         for path in states.paths() {
@@ -35,12 +55,17 @@ impl Basis {
             means.insert(path.clone(), statistics.mean.clone());
             scales.insert(path.clone(), (kept / width as f64).sqrt().max(1e-6));
         }
-        Self { directions, means, scales }
+        Self { directions, means, scales, seed }
     }
 
     /// Width of the student.
     pub fn width(&self) -> usize {
         self.directions.ncols()
+    }
+
+    /// What its rotation was drawn with.
+    pub(super) fn seed(&self) -> u64 {
+        self.seed
     }
 
     pub(super) fn mean(&self, path: &LayerPath) -> DMatrix<f64> {
@@ -68,19 +93,31 @@ pub(super) fn principal(
     statistics: &BTreeMap<LayerPath, Statistics>,
     gradients: &BTreeMap<LayerPath, DMatrix<f64>>,
 ) -> DMatrix<f64> {
+    let sum = importance(statistics.values().map(|of| &of.covariance), gradients.values());
+    sum.map_or_else(|| DMatrix::zeros(0, 0), |sum| eigen(&sum).1)
+}
+
+/// Σ C/tr C + 3 Σ G/tr G.
+fn importance<'a>(
+    covariances: impl Iterator<Item = &'a DMatrix<f64>>,
+    gradients: impl Iterator<Item = &'a DMatrix<f64>>,
+) -> Option<DMatrix<f64>> {
     let share =
         |matrix: &DMatrix<f64>, weight: f64| matrix * (weight / matrix.trace().max(f64::MIN_POSITIVE));
-    let covariances = statistics.values().map(|of| share(&of.covariance, 1.0));
-    let sum = covariances.chain(gradients.values().map(|of| share(of, GRADIENT_WEIGHT))).reduce(|a, b| a + b);
-    let Some(sum) = sum else { return DMatrix::zeros(0, 0) };
-    let eigen = SymmetricEigen::new((&sum + sum.transpose()) * 0.5);
-    let mut order: Vec<usize> = (0..sum.nrows()).collect();
+    let covariances = covariances.map(|of| share(of, 1.0));
+    covariances.chain(gradients.map(|of| share(of, GRADIENT_WEIGHT))).reduce(|a, b| a + b)
+}
+
+/// The eigenvalues of a symmetric matrix, the largest first, and its eigenvectors in the same order.
+pub(super) fn eigen(symmetric: &DMatrix<f64>) -> (Vec<f64>, DMatrix<f64>) {
+    let eigen = SymmetricEigen::new((symmetric + symmetric.transpose()) * 0.5);
+    let mut order: Vec<usize> = (0..symmetric.nrows()).collect();
     order.sort_by(|&a, &b| eigen.eigenvalues[b].total_cmp(&eigen.eigenvalues[a]).then(a.cmp(&b)));
-    eigen.eigenvectors.select_columns(&order)
+    (order.iter().map(|&at| eigen.eigenvalues[at]).collect(), eigen.eigenvectors.select_columns(&order))
 }
 
 /// A random orthogonal matrix: the Q of a Gaussian matrix.
-fn rotation(width: usize, seed: u64) -> DMatrix<f64> {
+pub(super) fn rotation(width: usize, seed: u64) -> DMatrix<f64> {
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     let mut normal = || {
         let (u, v): (f64, f64) = (rng.random_range(f64::EPSILON..1.0), rng.random());

@@ -5,6 +5,8 @@ use burn::tensor::{Device, Tensor, TensorData};
 use nalgebra::DMatrix;
 
 use crate::Error;
+use crate::config::Normalization;
+use crate::weights::{Weight, Weights};
 
 /// Ridge penalty as a share of the mean of the centred Gram's diagonal.
 pub(super) const RIDGE: f64 = 1e-3;
@@ -12,6 +14,9 @@ pub(super) const RIDGE: f64 = 1e-3;
 const ROUNDING: f64 = 1e-5;
 /// Keeps the residual's share of the target from being taken for nothing.
 const LEAST_SHARE: f64 = 0.05;
+/// As [`LEAST_SHARE`] for a norm without statistics, whose scale that share is: a small one in front of a large map fits as well,
+/// but a step of training moves what it puts out by so much that students were lost.
+const LEAST_SCALE: f64 = 0.5;
 
 /// One batch of a sublayer: what its output map sees, what is added, and where the sum should come.
 pub(super) struct Rows {
@@ -75,12 +80,38 @@ pub(super) fn ridge(gram: &DMatrix<f64>, cross: &DMatrix<f64>, penalty: f64) -> 
     solution.filter(|solution| solution.iter().all(|value| value.is_finite())).ok_or(failed)
 }
 
+/// The ridge solution of [inputs, 1] B ≈ targets over rows with weights, each a list of batches.
+pub(super) fn regress(
+    (inputs, targets): (&[Tensor<2>], &[Tensor<2>]),
+    weights: &[Tensor<2>],
+    penalty: f64,
+) -> Result<DMatrix<f64>, Error> {
+    let (Some(first), Some(target)) = (inputs.first(), targets.first()) else {
+        return Err(Error::Projection { reason: "the sample is empty" });
+    };
+    let (width, outputs) = (first.dims()[1], target.dims()[1]);
+    let mut gram = DMatrix::zeros(width + 1, width + 1);
+    let mut cross = DMatrix::zeros(width + 1, outputs);
+    for ((input, target), weight) in inputs.iter().zip(targets).zip(weights) {
+        let rows = with_ones(input.clone());
+        let weighted = rows.clone() * weight.clone();
+        add_gram(&mut gram, &rows, &weighted);
+        add_gram(&mut cross, &weighted, target);
+    }
+    ridge(&gram, &cross, penalty)
+}
+
+/// [rows, 1] · solution
+pub(super) fn apply(rows: &Tensor<2>, solution: &DMatrix<f64>) -> Tensor<2> {
+    with_ones(rows.clone()).matmul(tensor(solution, &rows.device()))
+}
+
 /// The output map (inputs, width) and shift (width) such that the norm of residual + map(features) comes near the
 /// target.
 ///
 /// The norm is free to scale, so the target is first scaled by c such that the residual's own part of it is kept as it is:
-/// with the parts that the features explain taken off both, c = ⟨r, r⟩ / ⟨r, t⟩.
-pub(super) fn fit_residual(rows: &[Rows]) -> Result<(DMatrix<f64>, Vec<f64>), Error> {
+/// with the parts that the features explain taken off both, c = ⟨r, r⟩ / ⟨r, t⟩, whose inverse is `least_share` or more.
+pub(super) fn fit_residual(rows: &[Rows], least_share: f64) -> Result<(DMatrix<f64>, Vec<f64>), Error> {
     let (inputs, width) = match rows.first() {
         Some(rows) => (rows.features.dims()[1], rows.target.dims()[1]),
         None => return Err(Error::Projection { reason: "the sample is empty" }),
@@ -106,7 +137,10 @@ pub(super) fn fit_residual(rows: &[Rows]) -> Result<(DMatrix<f64>, Vec<f64>), Er
     };
     let left = square - explained(&of_residual, &of_residual, &cross.0, &cross.0);
     let shared = product - explained(&of_residual, &of_target, &cross.0, &cross.1);
-    let scale = 1.0 / (shared / left.max(f64::MIN_POSITIVE)).max(LEAST_SHARE);
+    let scale = match square {
+        0.0 => 1.0, // There is no residual.
+        _ => 1.0 / (shared / left.max(f64::MIN_POSITIVE)).max(least_share),
+    };
     let solution = of_target * scale - of_residual;
     let shift = solution.row(inputs).iter().copied().collect();
     Ok((solution.rows(0, inputs).into_owned(), shift))
@@ -183,8 +217,12 @@ fn number(tensor: Tensor<1>) -> f64 {
 }
 
 /// The norm's scale and shift, dimension by dimension the least-squares line from the normalised sum to the target; and what
-/// the sublayer puts out with it, (tokens, width) for each batch.
-pub(super) fn fit_norm(rows: &[Rows], (map, shift): (&DMatrix<f64>, &[f64])) -> (Line, Vec<Tensor<2>>) {
+/// the sublayer puts out with it, (tokens, width) for each batch. A norm without statistics is that line alone.
+pub(super) fn fit_norm(
+    rows: &[Rows],
+    (map, shift): (&DMatrix<f64>, &[f64]),
+    normalization: Normalization,
+) -> (Line, Vec<Tensor<2>>) {
     let mut sums = Lines::new(shift.len());
     let mut outputs = Vec::with_capacity(rows.len());
     for row in rows {
@@ -192,7 +230,10 @@ pub(super) fn fit_norm(rows: &[Rows], (map, shift): (&DMatrix<f64>, &[f64])) -> 
         let shift: Vec<f32> = shift.iter().map(|value| *value as f32).collect();
         let shift = Tensor::<2>::from_data(TensorData::new(shift.clone(), [1, shift.len()]), &device);
         let sum = row.residual.clone() + row.features.clone().matmul(tensor(map, &device)) + shift;
-        let normalised = normalised(sum);
+        let normalised = match normalization {
+            Normalization::LayerNorm => normalised(sum),
+            Normalization::NoNorm => sum,
+        };
         sums.add(normalised.clone(), row.target.clone(), row.weight.clone());
         outputs.push(normalised);
     }
@@ -206,6 +247,38 @@ pub(super) fn fit_norm(rows: &[Rows], (map, shift): (&DMatrix<f64>, &[f64])) -> 
     });
     let outputs = outputs.collect();
     (line, outputs)
+}
+
+/// The map and the norm of a sublayer, called `dense` and `norm`, such that its output comes near the target; and what it
+/// puts out with them, (tokens, width) for each batch.
+pub(super) fn fit_sublayer(
+    rows: &[Rows],
+    (dense, norm): (&str, &str),
+    normalization: Normalization,
+) -> Result<(Weights, Vec<Tensor<2>>), Error> {
+    let (map, shift) = fit_residual(rows, least_share(normalization))?;
+    let (Line { scale, offset }, outputs) = fit_norm(rows, (&map, &shift), normalization);
+    let matrix = Weight { dims: vec![shift.len(), map.nrows()], values: row_major(&map.transpose()) };
+    let shift = shift.iter().map(|value| *value as f32).collect();
+    let named = [
+        (format!("{dense}.weight"), matrix),
+        (format!("{dense}.bias"), vector(shift)),
+        (format!("{norm}.weight"), vector(scale)),
+        (format!("{norm}.bias"), vector(offset)),
+    ];
+    Ok((Weights(named.into()), outputs))
+}
+
+/// The least share of the target that a residual is taken for in front of such a norm.
+fn least_share(normalization: Normalization) -> f64 {
+    match normalization {
+        Normalization::LayerNorm => LEAST_SHARE,
+        Normalization::NoNorm => LEAST_SCALE,
+    }
+}
+
+fn vector(values: Vec<f32>) -> Weight {
+    Weight { dims: vec![values.len()], values }
 }
 
 /// scale · x + offset, dimension by dimension.
@@ -281,8 +354,8 @@ mod tests {
         let target = normalised(residual.clone() + features.clone().matmul(map));
         let weight = Tensor::<2>::ones([6, 1], &device);
         let rows = [Rows { features, residual, target: target.clone(), weight }];
-        let (map, shift) = fit_residual(&rows).unwrap();
-        let (Line { scale, offset }, outputs) = fit_norm(&rows, (&map, &shift));
+        let (map, shift) = fit_residual(&rows, LEAST_SHARE).unwrap();
+        let (Line { scale, offset }, outputs) = fit_norm(&rows, (&map, &shift), Normalization::LayerNorm);
         let row = |values: Vec<f32>| Tensor::<2>::from_data(TensorData::new(values, [1, 3]), &device);
         let shift = row(shift.iter().map(|value| *value as f32).collect());
         let sum = rows[0].residual.clone() + rows[0].features.clone().matmul(tensor(&map, &device)) + shift;

@@ -3,7 +3,7 @@
 use burn::tensor::{Device, Tensor};
 use nalgebra::DMatrix;
 
-use super::fit::{add_gram, ridge, row_major, tensor, with_ones};
+use super::fit::{apply, regress, row_major, tensor};
 use super::states::{TeacherStates, output};
 use crate::Error;
 use crate::bert::head::HeadActivation;
@@ -12,25 +12,25 @@ use crate::weights::{Weight, Weights};
 /// Ridge penalty of the head's fits, stronger because it has one row per text only.
 const RIDGE: f64 = 1e-2;
 
+/// What the student's classifier sees of the first token.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Pooling {
+    /// What a dense map called by this name puts out, after its activation.
+    Dense(&'static str, HeadActivation),
+    /// The token itself.
+    FirstToken,
+}
+
 /// Pooler: the teacher's pooler neurons that move its logits most, their inputs regressed on the student's first token.
-/// Classifier: the teacher's logits regressed on the output of that pooler, which ends with the student's `activation`.
+/// Classifier: the teacher's logits regressed on the output of that pooler, or on the first token where there is none.
 pub(super) fn fit(
     states: &TeacherStates,
-    (first_tokens, activation): (&[Tensor<2>], HeadActivation),
+    (first_tokens, pooling): (&[Tensor<2>], Pooling),
 ) -> Result<Weights, Error> {
-    let width = first_tokens.first().map_or(0, |rows| rows.dims()[1]);
-    let inputs = teacher_pooler_inputs(states);
-    let kept = important(states, &inputs, width);
-    let targets: Vec<Tensor<2>> = inputs
-        .iter()
-        .map(|rows| rows.clone().matmul(selection(&kept, rows.dims()[1], &rows.device())))
-        .collect();
-    let pooler = regress(first_tokens, &targets)?;
-    let pooled: Vec<Tensor<2>> =
-        first_tokens.iter().map(|rows| activation.apply(apply(rows, &pooler))).collect();
-    let classifier = regress(&pooled, states.logits())?;
+    let ones: Vec<_> =
+        first_tokens.iter().map(|rows| Tensor::ones([rows.dims()[0], 1], &rows.device())).collect();
     let mut weights = Weights::default();
-    for (name, solution) in [("bert.pooler.dense", pooler), ("classifier", classifier)] {
+    let mut insert = |name: &str, solution: &DMatrix<f64>| {
         let inputs = solution.nrows() - 1;
         let matrix = solution.rows(0, inputs).transpose();
         let bias = solution.row(inputs).iter().map(|value| *value as f32).collect();
@@ -39,8 +39,26 @@ pub(super) fn fit(
             Weight { dims: vec![matrix.nrows(), inputs], values: row_major(&matrix) },
         );
         weights.0.insert(format!("{name}.bias"), Weight { dims: vec![matrix.nrows()], values: bias });
-    }
+    };
+    let pooled = match pooling {
+        Pooling::FirstToken => first_tokens.to_vec(),
+        Pooling::Dense(name, activation) => {
+            let pooler = regress((first_tokens, &pooler_targets(states, first_tokens)), &ones, RIDGE)?;
+            insert(name, &pooler);
+            first_tokens.iter().map(|rows| activation.apply(apply(rows, &pooler))).collect()
+        }
+    };
+    insert("classifier", &regress((&pooled, states.logits()), &ones, RIDGE)?);
     Ok(weights)
+}
+
+/// The inputs of the teacher's most important pooler neurons, as many as the student's tokens are wide.
+fn pooler_targets(states: &TeacherStates, first_tokens: &[Tensor<2>]) -> Vec<Tensor<2>> {
+    let width = first_tokens.first().map_or(0, |rows| rows.dims()[1]);
+    let inputs = teacher_pooler_inputs(states);
+    let kept = important(states, &inputs, width);
+    let chosen = |rows: &Tensor<2>| rows.clone().matmul(selection(&kept, rows.dims()[1], &rows.device()));
+    inputs.iter().map(chosen).collect()
 }
 
 /// What the teacher's pooler takes the activation of, (batch, teacher width) per batch.
@@ -93,24 +111,4 @@ fn important(states: &TeacherStates, inputs: &[Tensor<2>], count: usize) -> Vec<
 fn selection(kept: &[usize], width: usize, device: &Device) -> Tensor<2> {
     let picked = DMatrix::from_fn(width, kept.len(), |row, column| f64::from(u8::from(kept[column] == row)));
     tensor(&picked, device)
-}
-
-fn regress(inputs: &[Tensor<2>], targets: &[Tensor<2>]) -> Result<DMatrix<f64>, Error> {
-    let (Some(first), Some(target)) = (inputs.first(), targets.first()) else {
-        return Err(Error::Projection { reason: "the sample is empty" });
-    };
-    let (width, outputs) = (first.dims()[1], target.dims()[1]);
-    let mut gram = DMatrix::zeros(width + 1, width + 1);
-    let mut cross = DMatrix::zeros(width + 1, outputs);
-    for (input, target) in inputs.iter().zip(targets) {
-        let rows = with_ones(input.clone());
-        add_gram(&mut gram, &rows, &rows);
-        add_gram(&mut cross, &rows, target);
-    }
-    ridge(&gram, &cross, RIDGE)
-}
-
-/// [rows, 1] · solution
-fn apply(rows: &Tensor<2>, solution: &DMatrix<f64>) -> Tensor<2> {
-    with_ones(rows.clone()).matmul(tensor(solution, &rows.device()))
 }

@@ -2,11 +2,10 @@
 
 use std::sync::Arc;
 
-use autodistillation_distillation::Parameters;
 use burn::tensor::Tensor;
 
-use super::{Basis, Onwards, Projection, TeacherStates};
-use crate::{Bert, Error, Transformer};
+use super::{Basis, Blocks, Onwards, Projection, TeacherStates};
+use crate::{Error, Transformer};
 
 /// Solves a projected student again behind each block that was trained: that block's output maps on what it computes
 /// inside now, after the last stage those of the blocks above it and the head too. What else the blocks have learned
@@ -45,11 +44,16 @@ impl Refits {
     ///
     /// [`Error::Projection`] when a fit has no solution.
     pub fn settle(&mut self, student: Transformer, trained: Trained) -> Result<Transformer, Error> {
-        student.try_map_bert(|student| self.settle_bert(student, trained))
+        match student {
+            Transformer::MobileBert(student) => {
+                self.settle_blocks(student, trained).map(Transformer::MobileBert)
+            }
+            student => student.try_map_bert(|student| self.settle_blocks(student, trained)),
+        }
     }
 
-    fn settle_bert(&mut self, student: Bert, trained: Trained) -> Result<Bert, Error> {
-        let layers = student.config().num_hidden_layers;
+    fn settle_blocks<N: Blocks>(&mut self, student: N, trained: Trained) -> Result<N, Error> {
+        let layers = self.states.layers().len();
         let known = self.entered.take().filter(|(block, _)| *block <= trained.lowest);
         let (states, basis) = (&*self.states, &self.basis);
         let mut projection = Projection { student: student.frozen(), states, basis, hidden: Vec::new() };
@@ -65,13 +69,13 @@ impl Refits {
         };
         (first..trained.block).for_each(|block| projection.pass(block));
         let onwards = if trained.goes_on { Onwards::Computed } else { Onwards::Fitted };
-        projection.fit_outputs(trained.block, onwards)?;
+        N::fit_outputs(&mut projection, trained.block, onwards)?;
         let above = trained.block + 1;
         if trained.goes_on {
             self.entered = Some((above, projection.hidden));
             return Ok(projection.student);
         }
-        (above..layers).try_for_each(|block| projection.fit_outputs(block, Onwards::Fitted))?;
+        (above..layers).try_for_each(|block| N::fit_outputs(&mut projection, block, Onwards::Fitted))?;
         projection.finish()
     }
 }

@@ -8,11 +8,10 @@ use rand_chacha::ChaCha8Rng;
 
 use super::basis::Basis;
 use super::fit::row_major;
-use super::states::{TeacherStates, attended, output};
+use super::reading::Reading;
+use super::states::{TeacherStates, attended};
 use crate::TransformerConfig;
-use crate::bert::paths::embeddings;
 use crate::weights::{Weight, Weights};
-use autodistillation_distillation::LayerPath;
 
 /// Query, key, value and feed-forward input of student layer `block`; its output maps are fitted afterwards.
 pub(super) fn block(
@@ -21,25 +20,41 @@ pub(super) fn block(
     (block, student): (usize, &TransformerConfig),
 ) -> Weights {
     let prefix = format!("bert.encoder.layer.{block}");
-    let layer = format!("bert.encoder.layer.{}", states.layers()[block]);
-    let input = match block {
-        0 => embeddings(),
-        _ => output(states.layers()[block - 1]),
-    };
+    let layer = states.layers()[block];
+    let input = Reading::of_coordinates(basis, &states.input(block));
     let mut weights = Weights::default();
-    let heads = Heads { basis, states, layer: &layer, input: &input, student };
-    for (name, map) in heads.slice() {
+    let heads = Heads {
+        states,
+        layer,
+        looking: &input,
+        gathered: &input,
+        outgoing: &basis.directions,
+        heads: (student.num_attention_heads, student.head_size()),
+    };
+    for (name, map) in ["query", "key", "value"].into_iter().zip(heads.slice()) {
         insert(&mut weights, &format!("{prefix}.attention.self.{name}"), &map);
     }
-    let attended = attended(states.layers()[block]);
-    let wide = reduced(basis, states, (&format!("{layer}.intermediate.dense"), &attended));
-    let kept = strongest(states.neurons(states.layers()[block]), student.intermediate_size);
-    let surplus = surplus_neurons(&wide, student.intermediate_size.saturating_sub(kept.len()), block as u64);
-    let neurons = DMatrix::from_fn(student.intermediate_size, wide.ncols(), |row, column| {
-        kept.get(row).map_or_else(|| surplus[(row - kept.len(), column)], |&neuron| wide[(neuron, column)])
-    });
+    let attended = Reading::of_coordinates(basis, &attended(layer));
+    let neurons = neurons(states, (&attended, layer), (0..student.intermediate_size, block as u64));
     insert(&mut weights, &format!("{prefix}.intermediate.dense"), &neurons);
     weights
+}
+
+/// The neurons of a teacher layer that come at these places in the order of their strength, as they read its attention's
+/// output; beyond the teacher's last come random ones.
+pub(super) fn neurons(
+    states: &TeacherStates,
+    (attended, layer): (&Reading, usize),
+    (places, seed): (Range<usize>, u64),
+) -> DMatrix<f64> {
+    let wide = attended.through(states, &format!("bert.encoder.layer.{layer}.intermediate.dense"));
+    let count = places.len();
+    let ordered = strongest(states.neurons(layer), places.end);
+    let kept = &ordered[places.start.min(ordered.len())..];
+    let surplus = surplus_neurons(&wide, count.saturating_sub(kept.len()), seed);
+    DMatrix::from_fn(count, wide.ncols(), |row, column| {
+        kept.get(row).map_or_else(|| surplus[(row - kept.len(), column)], |&neuron| wide[(neuron, column)])
+    })
 }
 
 /// Random neurons without bias, as long as the teacher's on average: `count` that a wider student has beside them. A
@@ -56,7 +71,7 @@ fn surplus_neurons(teacher: &DMatrix<f64>, count: usize, seed: u64) -> DMatrix<f
 }
 
 /// Inserts a map (out, in + 1), whose last column is the bias.
-fn insert(weights: &mut Weights, name: &str, map: &DMatrix<f64>) {
+pub(super) fn insert(weights: &mut Weights, name: &str, map: &DMatrix<f64>) {
     let inputs = map.ncols() - 1;
     let matrix = map.columns(0, inputs).into_owned();
     let bias = map.column(inputs).iter().map(|value| *value as f32).collect();
@@ -65,18 +80,6 @@ fn insert(weights: &mut Weights, name: &str, map: &DMatrix<f64>) {
         Weight { dims: vec![map.nrows(), inputs], values: row_major(&matrix) },
     );
     weights.0.insert(format!("{name}.bias"), Weight { dims: vec![map.nrows()], values: bias });
-}
-
-/// A teacher map seen from the student's coordinates of its input: [W P s | b + W mean], (out, student width + 1).
-fn reduced(basis: &Basis, states: &TeacherStates, (name, input): (&str, &LayerPath)) -> DMatrix<f64> {
-    let map = states.matrix(&format!("{name}.weight"));
-    let bias = states.matrix(&format!("{name}.bias")); // (1, out)
-    let matrix = &map * &basis.directions * basis.scale(input);
-    let shift = bias.transpose() + &map * basis.mean(input).transpose();
-    let width = matrix.ncols();
-    let mut joined = matrix.insert_column(width, 0.0);
-    joined.set_column(width, &shift.column(0));
-    joined
 }
 
 /// The places of the `count` largest values, largest first.
@@ -88,27 +91,33 @@ fn strongest(values: &[f64], count: usize) -> Vec<usize> {
 }
 
 /// The attention of one layer on its way to the student's heads.
-struct Heads<'a> {
-    basis: &'a Basis,
-    states: &'a TeacherStates,
-    layer: &'a str,
-    input: &'a LayerPath,
-    student: &'a TransformerConfig,
+pub(super) struct Heads<'a> {
+    pub(super) states: &'a TeacherStates,
+    /// The teacher's.
+    pub(super) layer: usize,
+    /// The teacher's input as queries and keys see it.
+    pub(super) looking: &'a Reading,
+    /// The teacher's input as values see it.
+    pub(super) gathered: &'a Reading,
+    /// The directions in which the attention's output counts, (teacher width, any).
+    pub(super) outgoing: &'a DMatrix<f64>,
+    /// The student's, how many and how wide.
+    pub(super) heads: (usize, usize),
 }
 
 impl Heads<'_> {
-    /// Each student head stands for a run of teacher heads: its scores are the best low-rank copy of their mean scores,
-    /// its values the best low-rank copy of what they add together.
-    fn slice(&self) -> [(&'static str, DMatrix<f64>); 3] {
-        let map = |name: &str| {
-            reduced(self.basis, self.states, (&format!("{}.attention.self.{name}", self.layer), self.input))
-        };
-        let (query, key, value) = (map("query"), map("key"), map("value"));
-        let output = self.states.matrix(&format!("{}.attention.output.dense.weight", self.layer));
-        let size = self.student.head_size();
-        let width = self.student.hidden_size;
-        let mut sliced = [(); 3].map(|()| DMatrix::zeros(width, width + 1));
-        for head in 0..self.student.num_attention_heads {
+    /// Maps to queries, keys and values, (width, inputs + 1). Each student head stands for a run of teacher heads: its
+    /// scores are the best low-rank copy of their mean scores, its values the best low-rank copy of what they add together.
+    pub(super) fn slice(&self) -> [DMatrix<f64>; 3] {
+        let attention = format!("bert.encoder.layer.{}.attention", self.layer);
+        let map =
+            |reading: &Reading, name: &str| reading.through(self.states, &format!("{attention}.self.{name}"));
+        let (query, key) = (map(self.looking, "query"), map(self.looking, "key"));
+        let value = map(self.gathered, "value");
+        let output = self.states.matrix(&format!("{attention}.output.dense.weight"));
+        let (count, size) = self.heads;
+        let mut sliced = [&query, &key, &value].map(|map| DMatrix::zeros(count * size, map.ncols()));
+        for head in 0..count {
             let group = self.group(head);
             // Student heads that share one teacher head take its directions in turn.
             let before = (0..head).filter(|&other| self.group(other) == group).count() * size;
@@ -118,13 +127,12 @@ impl Heads<'_> {
                 whole.rows_mut(head * size, size).copy_from(&part);
             }
         }
-        let [queries, keys, values] = sliced;
-        [("query", queries), ("key", keys), ("value", values)]
+        sliced
     }
 
     /// The teacher heads that student head `head` stands for.
     fn group(&self, head: usize) -> Range<usize> {
-        let (theirs, ours) = (self.states.config().num_attention_heads, self.student.num_attention_heads);
+        let (theirs, ours) = (self.states.config().num_attention_heads, self.heads.0);
         let start = head * theirs / ours;
         start..((head + 1) * theirs / ours).max(start + 1)
     }
@@ -144,7 +152,7 @@ impl Heads<'_> {
         let (start, count) = self.rows_of(group);
         let scale = group.len() as f64 * (self.states.config().head_size() as f64).sqrt();
         let (queries, keys) = (query.rows(start, count) / scale, key.rows(start, count).into_owned());
-        let size = self.student.head_size();
+        let size = self.heads.1;
         let (left, right) = factors(queries, keys, before..before + size);
         let scale = (size as f64).powf(0.25); // The student divides its scores by the root of its head size.
         (left * scale, right * scale)
@@ -157,10 +165,10 @@ impl Heads<'_> {
         before: usize,
     ) -> DMatrix<f64> {
         let (start, count) = self.rows_of(group);
-        let width = self.student.hidden_size;
-        let outgoing = output.columns(start, count).transpose() * &self.basis.directions;
+        let width = value.ncols() - 1;
+        let outgoing = output.columns(start, count).transpose() * self.outgoing;
         let incoming = value.view((start, 0), (count, width)).into_owned();
-        let (_, right) = factors(outgoing, incoming, before..before + self.student.head_size());
+        let (_, right) = factors(outgoing, incoming, before..before + self.heads.1);
         right.insert_column(width, 0.0)
     }
 }

@@ -63,7 +63,7 @@ impl TeacherStates {
     ///
     /// # Errors
     ///
-    /// [`Error::Projection`] for a MobileBERT, whose layers nobody can be cut out of, and for other heads than a
+    /// [`Error::Projection`] for a MobileBERT, whose layers no student can be cut out of, and for other heads than a
     /// classifier's.
     pub fn observe(
         teacher: &Transformer,
@@ -163,6 +163,11 @@ impl TeacherStates {
         &self.statistics[path]
     }
 
+    /// Σ gᵀ g of the logits' gradients with respect to a state, where they were taken.
+    pub(super) fn gradient(&self, path: &LayerPath) -> Option<&DMatrix<f64>> {
+        self.gradients.get(path)
+    }
+
     pub(super) fn state(&self, place: usize, path: &LayerPath) -> Tensor<2> {
         self.states[place][path].clone()
     }
@@ -185,6 +190,11 @@ impl TeacherStates {
         let own = format!("bert.encoder.layer.{block}.");
         let inner = module.strip_prefix(&own).unwrap_or(module);
         LayerPath::new(format!("bert.encoder.layer.{}.{inner}", self.layers[block]))
+    }
+
+    /// What the teacher's states are called that student layer `block` starts from.
+    pub(super) fn input(&self, block: usize) -> LayerPath {
+        block.checked_sub(1).map_or_else(embeddings, |below| output(self.layers[below]))
     }
 
     /// The weight of each token of a batch, (tokens, 1): 0 for padding, `first` for the first of each text, else 1.

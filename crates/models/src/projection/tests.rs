@@ -2,16 +2,17 @@
 
 use std::sync::Arc;
 
-use autodistillation_distillation::{Batch, Mode, Network, Taps};
+use autodistillation_distillation::Batch;
 use burn::tensor::{Device, Distribution, Tensor};
 use serde_json::json;
 
 use super::*;
 use crate::test_networks;
+use crate::weights::Weight;
 
 const LAYERS: [usize; 2] = [1, 3];
 
-fn teacher() -> Transformer {
+pub(super) fn teacher() -> Transformer {
     test_networks::with(&[("num_hidden_layers", json!(4)), ("initializer_range", json!(0.3))], 1)
 }
 
@@ -21,7 +22,7 @@ fn student(seed: u64) -> Transformer {
 }
 
 /// Sentences of 3 to 8 words in which every word comes after every other.
-fn sentences() -> Vec<Batch> {
+pub(super) fn sentences() -> Vec<Batch> {
     let sentence = |row: usize, length: usize| {
         let word = |place: usize| (5 + (row * 17 + place * (7 + row % 11)) % 55) as i32;
         (0..8).map(|place| if place < length { word(place) } else { 0 }).collect()
@@ -35,12 +36,12 @@ fn sentences() -> Vec<Batch> {
     (0..24).map(sentences).collect()
 }
 
-fn states() -> TeacherStates {
+pub(super) fn states() -> TeacherStates {
     TeacherStates::observe(&teacher(), sentences(), LAYERS.to_vec(), 2).unwrap()
 }
 
 /// The squared error of the student's logits as a share of the variance of the teacher's.
-fn unexplained(student: &Transformer, teacher: &Transformer) -> f32 {
+pub(super) fn unexplained(student: &Transformer, teacher: &Transformer) -> f32 {
     let (mut error, mut spread) = (0.0, 0.0);
     let number = |tensor: Tensor<2>| tensor.powi_scalar(2).sum().into_scalar::<f32>();
     for batch in sentences() {
@@ -56,10 +57,11 @@ fn unexplained(student: &Transformer, teacher: &Transformer) -> f32 {
 }
 
 /// The student with noise on the maps inside block 0, as after some steps of training.
-fn shaken(student: Transformer) -> Transformer {
+pub(super) fn shaken(student: Transformer) -> Transformer {
     let mut weights = Weights::of(&student);
+    let body = student.config().family.to_string();
     for name in ["attention.self.query", "attention.self.value", "intermediate.dense"] {
-        let weight = weights.0.get_mut(&format!("bert.encoder.layer.0.{name}.weight")).unwrap();
+        let weight = weights.0.get_mut(&format!("{body}.encoder.layer.0.{name}.weight")).unwrap();
         let shape = [weight.values.len()];
         let noise = Tensor::<1>::random(shape, Distribution::Uniform(-0.5, 0.5), &Device::flex());
         let noise: Vec<f32> = noise.into_data().try_into_vec().unwrap();
