@@ -2,8 +2,9 @@
 
     TF_USE_LEGACY_KERAS=1 python scripts/interop/load_tensorflow.py FOLDER… [--binary target/release/autodistillation]
 
-For each folder with a tf_model.h5: TFAutoModelForSequenceClassification.from_pretrained takes it without a missing or an
-unexpected weight, and its logits agree with `autodistillation predict --json` to the tolerance.
+For each folder with a tf_model.h5: the TFAutoModel of its head takes it without a missing or an unexpected weight, and its
+logits (of texts or of tokens), or the probabilities of its answers, agree with `autodistillation predict --json` to the
+tolerance.
 Needs: tensorflow-cpu 2.17, tf-keras 2.17, transformers 4.46 (the last versions with TensorFlow classes).
 """
 
@@ -13,7 +14,15 @@ import pathlib
 import subprocess
 
 import numpy
-from transformers import AutoTokenizer, TFAutoModelForSequenceClassification
+from transformers import (
+    AutoTokenizer, TFAutoModelForQuestionAnswering, TFAutoModelForSequenceClassification, TFAutoModelForTokenClassification,
+)
+
+AUTO_CLASSES = {
+    "ForSequenceClassification": TFAutoModelForSequenceClassification,
+    "ForTokenClassification": TFAutoModelForTokenClassification,
+    "ForQuestionAnswering": TFAutoModelForQuestionAnswering,
+}
 
 LINES = [
     "the plot was hardly dull .",
@@ -23,25 +32,58 @@ LINES = [
 ]
 
 
+def predictions(folder, lines, options):
+    command = [options.binary, "predict", str(folder), "--json"]
+    text = "".join(f"{line}\n" for line in lines)
+    answer = subprocess.run(command, input=text, check=True, stdout=subprocess.PIPE, text=True, encoding="utf8").stdout
+    answer = json.loads(answer)
+    return answer["predictions"] if isinstance(answer, dict) else answer
+
+
+def of_texts(network, tokenizer, said):
+    longest = network.config.max_position_embeddings
+    inputs = tokenizer(LINES, truncation=True, max_length=longest, padding=True, return_tensors="np")
+    return numpy.abs(numpy.array([answer["logits"] for answer in said]) - network(**inputs).logits.numpy()).max()
+
+
+def of_tokens(network, tokenizer, said):
+    apart = 0.0
+    for line, answer in zip(LINES, said):
+        inputs = tokenizer(line.split(), is_split_into_words=True, return_tensors="np")
+        apart = max(apart, numpy.abs(network(**inputs).logits.numpy().flatten() - numpy.array(answer["logits"])).max())
+    return apart
+
+
+def of_answers(network, tokenizer, said):
+    """The probability of the likeliest span of each line, whose question is the line itself."""
+    apart = 0.0
+    for line, answer in zip(LINES, said):
+        inputs = tokenizer(line, line, return_tensors="np")
+        inside = [segment == 1 for segment in tokenizer(line, line).sequence_ids()]
+        outputs = network(**inputs)
+        shares = [numpy.exp(scores.numpy()[0].astype(float)) for scores in (outputs.start_logits, outputs.end_logits)]
+        starts, ends = (share / share.sum() for share in shares)
+        spans = [(first, last) for first in range(len(inside)) for last in range(first, len(inside)) if all(inside[first : last + 1])]
+        best = max(starts[first] * ends[last] for first, last in spans)
+        if answer["label"]:  # The command also knows that there is no answer.
+            apart = max(apart, abs(best - answer["probabilities"][answer["label"]]))
+    return apart
+
+
 def check(folder, options):
-    network, loading = TFAutoModelForSequenceClassification.from_pretrained(folder, output_loading_info=True)
+    [name] = json.loads((folder / "config.json").read_text())["architectures"]
+    head = next(head for head in AUTO_CLASSES if name.endswith(head))
+    network, loading = AUTO_CLASSES[head].from_pretrained(folder, output_loading_info=True)
     # Dropout has no weights; transformers lists the layers that it makes outside the network.
     kept = {name: [key for key in keys if not key.startswith("dropout_")] for name, keys in loading.items()}
     differences = {name: sorted(keys) for name, keys in kept.items() if keys}
     assert not differences, f"{folder}: weights differ from the config's: {differences}"
     tokenizer = AutoTokenizer.from_pretrained(folder)
-    longest = network.config.max_position_embeddings
-    inputs = tokenizer(LINES, truncation=True, max_length=longest, padding=True, return_tensors="np")
-    theirs = network(**inputs).logits.numpy()
-    command = [options.binary, "predict", str(folder), "--json"]
-    lines = "".join(f"{line}\n" for line in LINES)
-    answer = subprocess.run(command, input=lines, check=True, stdout=subprocess.PIPE, text=True, encoding="utf8").stdout
-    answer = json.loads(answer)
-    predictions = answer["predictions"] if isinstance(answer, dict) else answer
-    ours = numpy.array([prediction["logits"] for prediction in predictions])
-    difference = numpy.abs(ours - theirs).max()
-    assert difference <= options.tolerance, f"{folder}: logits differ by {difference}"
-    print(f"{folder}: {type(network).__name__}, logits of {len(LINES)} texts within {difference:.1e}")
+    asked = [f"{line}\t{line}" for line in LINES] if head == "ForQuestionAnswering" else LINES
+    compared = {"ForSequenceClassification": of_texts, "ForTokenClassification": of_tokens, "ForQuestionAnswering": of_answers}
+    difference = compared[head](network, tokenizer, predictions(folder, asked, options))
+    assert difference <= options.tolerance, f"{folder}: answers differ by {difference}"
+    print(f"{folder}: {type(network).__name__}, {len(LINES)} texts within {difference:.1e}")
 
 
 def main():

@@ -10,7 +10,7 @@ use std::sync::atomic::AtomicBool;
 
 use autodistillation_distillation::metrics::Metric;
 use autodistillation_distillation::{Network, Stage};
-use autodistillation_models::{Head, Transformer, cost};
+use autodistillation_models::{Transformer, cost};
 use autodistillation_search::{Architecture, FeasibleSpace};
 use burn::tensor::Device;
 use serde::Serialize;
@@ -259,7 +259,7 @@ pub fn first_student(experiment: &BuiltInExperiment) -> Result<(), Error> {
 /// Students that TensorFlow's format cannot hold would be noticed only once they are trained.
 fn check_format(experiment: &BuiltInExperiment) -> Result<(), Error> {
     let head = experiment.materials().teacher.config().head;
-    if experiment.plan().framework == Framework::TensorFlow && head != Head::Classifier {
+    if experiment.plan().framework == Framework::TensorFlow && head.is_language_model() {
         return Err(Error::HeadNotForTensorFlow { head });
     }
     Ok(())

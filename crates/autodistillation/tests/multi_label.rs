@@ -1,16 +1,17 @@
 //! Any number of labels at once, from a file with a separator to students that transformers reads as such.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod support;
+
 use std::fmt::Write;
 use std::path::Path;
-use std::sync::atomic::AtomicBool;
 
 use autodistillation::data::TextColumns;
 use autodistillation::inference::{self, EvaluateOptions};
 use autodistillation::plan::LatencyPlan;
-use autodistillation::run::{RunOptions, RunResult, run};
-use autodistillation::{Plan, RunEvent};
+use autodistillation::run::RunResult;
 use serde_json::Value;
+use support::run_config;
 
 const TOPICS: [(&str, [&str; 3]); 3] = [
     ("food", ["soup", "bread", "cheese"]),
@@ -57,16 +58,7 @@ fn sentences(from: usize, count: usize) -> String {
 fn finish(folder: &Path, config: &str) -> Result<RunResult, autodistillation::Error> {
     std::fs::write(folder.join("train.tsv"), sentences(0, 600)).unwrap();
     std::fs::write(folder.join("validation.tsv"), sentences(600, 120)).unwrap();
-    let plan = Plan::parse(config, &folder.join("config.yaml")).unwrap();
-    let options = RunOptions {
-        output: folder.join("run"),
-        config_text: config.to_owned(),
-        jobs: Some(1),
-        threads: None,
-        cache: None,
-        latency_profile: None,
-    };
-    run(plan, &options, (&|_: &RunEvent| {}, &AtomicBool::new(false)))
+    run_config(folder, config)
 }
 
 fn config_of(network: &Path) -> Value {

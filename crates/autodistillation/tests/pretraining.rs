@@ -1,9 +1,10 @@
 //! Pretraining: students learn the words under masks, and which sentence follows, from a language model.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod support;
+
 use std::ops::ControlFlow;
 use std::path::Path;
-use std::sync::atomic::AtomicBool;
 
 use autodistillation::data::TextColumns;
 use autodistillation::distillation::event::Event;
@@ -15,10 +16,11 @@ use autodistillation::inference::EvaluateOptions;
 use autodistillation::materials::{Tables, labels};
 use autodistillation::models::{Tokenizer, Transformer, TransformerConfig, Weights, student_config};
 use autodistillation::plan::LatencyPlan;
-use autodistillation::run::{RunOptions, RunResult, run};
-use autodistillation::{Plan, RunEvent, inference};
+use autodistillation::run::RunResult;
+use autodistillation::{Plan, inference};
 use burn::tensor::Device;
 use serde_json::json;
+use support::run_config;
 
 const CONFIG: &str = "
 model: {name: words}
@@ -46,16 +48,7 @@ evaluation: {latency: {batch_size: 1, length: 8, threads: 1, repeats: 5}}
 ";
 
 fn finish(folder: &Path) -> RunResult {
-    let plan = Plan::parse(CONFIG, &folder.join("config.yaml")).unwrap();
-    let options = RunOptions {
-        output: folder.join("run"),
-        config_text: CONFIG.to_owned(),
-        jobs: Some(1),
-        threads: None,
-        cache: None,
-        latency_profile: None,
-    };
-    run(plan, &options, (&|_: &RunEvent| {}, &AtomicBool::new(false))).unwrap()
+    run_config(folder, CONFIG).unwrap()
 }
 
 #[test]
@@ -165,4 +158,14 @@ fn a_stage_moves_its_block_alone_bit_for_bit() {
     let features = student.frozen().forward(&batch, &taps, Mode::Evaluation);
     let masked = batch.masked.iter().sum::<u32>() as usize;
     assert_eq!(features.iter().next().unwrap().1.dims()[0], masked);
+}
+
+#[test]
+fn what_tensorflow_cannot_hold_is_refused_before_anything_is_trained() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = CONFIG
+        .replace("{name: words}", "{name: words, framework: tensorflow}")
+        .replace("steps: 700", "steps: 1");
+    let error = run_config(folder.path(), &config).map(|_| ()).unwrap_err().to_string();
+    assert!(error.contains("which is written for PyTorch alone"), "{error}");
 }

@@ -1,16 +1,18 @@
 //! Questions about texts, from SQuAD files to students that answer them.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use std::path::Path;
-use std::sync::atomic::AtomicBool;
+mod support;
 
+use std::path::Path;
+
+use autodistillation::Plan;
 use autodistillation::data::TextColumns;
 use autodistillation::inference::{self, EvaluateOptions};
 use autodistillation::models::{Head, TransformerConfig};
 use autodistillation::plan::LatencyPlan;
-use autodistillation::run::{RunOptions, RunResult, run};
-use autodistillation::{Plan, RunEvent};
+use autodistillation::run::RunResult;
 use serde_json::json;
+use support::run_config;
 
 const CONFIG: &str = "
 model: {name: answers}
@@ -56,16 +58,7 @@ fn squad(from: usize, count: usize) -> String {
 fn finish(folder: &Path, config: &str) -> Result<RunResult, autodistillation::Error> {
     std::fs::write(folder.join("train.json"), squad(0, 400)).unwrap();
     std::fs::write(folder.join("validation.json"), squad(400, 60)).unwrap();
-    let plan = Plan::parse(config, &folder.join("config.yaml")).unwrap();
-    let options = RunOptions {
-        output: folder.join("run"),
-        config_text: config.to_owned(),
-        jobs: Some(1),
-        threads: None,
-        cache: None,
-        latency_profile: None,
-    };
-    run(plan, &options, (&|_: &RunEvent| {}, &AtomicBool::new(false)))
+    run_config(folder, config)
 }
 
 #[test]

@@ -205,16 +205,14 @@ pub fn save(folder: &Path, network: &Transformer, precision: Precision) -> Resul
 ///
 /// # Errors
 ///
-/// Another head than a classifier's of texts, a folder or file that cannot be written.
+/// A language model, a folder or file that cannot be written.
 pub fn save_tensorflow(folder: &Path, network: &Transformer) -> Result<(), Error> {
-    let head = network.config().head;
-    if head != Head::Classifier {
-        return Err(Error::HeadNotWritten { path: folder.join(files::KERAS_WEIGHTS), head });
-    }
+    let (path, head) = (folder.join(files::KERAS_WEIGHTS), network.config().head);
+    let Some(class) = KerasClass::of(network.config().family, head) else {
+        return Err(Error::HeadNotWritten { path, head });
+    };
     std::fs::create_dir_all(folder).map_err(|source| Error::Write { path: folder.to_owned(), source })?;
-    let path = folder.join(files::KERAS_WEIGHTS);
     let refused = |source| Error::SerializeHdf5 { path: path.clone(), source: Box::new(source) };
-    let class = KerasClass::of(network.config().family);
     files::write(&path, &to_hdf5(network, &class).map_err(refused)?)?;
     save_config(folder, network.config(), Precision::F32)
 }

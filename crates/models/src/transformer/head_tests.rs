@@ -168,6 +168,17 @@ fn a_saved_network_with_any_head_is_the_same_when_loaded() {
 }
 
 #[test]
+fn heads_that_keras_names_alike_are_the_same_when_loaded_from_tensorflow() {
+    for name in FIXTURES.iter().filter(|name| name.ends_with("tokens") || name.ends_with("answers")) {
+        let (network, folder) = (reference_network(name), tempfile::tempdir().unwrap());
+        save_tensorflow(folder.path(), &network).unwrap();
+        let loaded = Transformer::load(folder.path(), &Device::flex()).unwrap();
+        assert_eq!(loaded.warnings, [], "{name}");
+        assert_eq!(Weights::of(&loaded.network), Weights::of(&network), "{name}");
+    }
+}
+
+#[test]
 fn a_head_is_replaced_when_a_network_is_made_for_another_task() {
     let folder = test_reference::fixture("bert_pretraining");
     let config = TransformerConfig::from_folder(&folder).unwrap();

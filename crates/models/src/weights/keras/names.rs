@@ -3,12 +3,12 @@
 //! Source: `convert_tf_weight_name_to_pt_weight_name` of `transformers`, and the files that its classes save.
 
 use super::super::{Role, Slot};
-use crate::Family;
+use crate::{Family, Head};
 
 /// How the TensorFlow class of a family names its parameters.
 pub(crate) struct KerasClass {
     /// The class as Keras spells it, the first part of every path.
-    pub(super) class: &'static str,
+    pub(super) class: String,
     /// The names of a norm's scale and shift.
     pub(super) norm: (&'static str, &'static str),
 }
@@ -39,17 +39,23 @@ pub(super) fn parameter(path: &str) -> Option<Named> {
 }
 
 impl KerasClass {
-    /// The class with a classification head of a family.
-    pub(crate) fn of(family: Family) -> Self {
-        let (class, norm) = match family {
-            Family::Bert => ("tf_bert_for_sequence_classification", LAYER_NORM),
-            Family::DistilBert => ("tf_distil_bert_for_sequence_classification", LAYER_NORM),
-            Family::Roberta => ("tf_roberta_for_sequence_classification", LAYER_NORM),
-            Family::Electra => ("tf_electra_for_sequence_classification", LAYER_NORM),
+    /// The class of a family with a head; `None` for heads whose TensorFlow layers have other names than PyTorch's.
+    pub(crate) fn of(family: Family, head: Head) -> Option<Self> {
+        let (family, norm) = match family {
+            Family::Bert => ("bert", LAYER_NORM),
+            Family::DistilBert => ("distil_bert", LAYER_NORM),
+            Family::Roberta => ("roberta", LAYER_NORM),
+            Family::Electra => ("electra", LAYER_NORM),
             // Its norms are not Keras' own.
-            Family::MobileBert => ("tf_mobile_bert_for_sequence_classification", ("weight", "bias")),
+            Family::MobileBert => ("mobile_bert", ("weight", "bias")),
         };
-        Self { class, norm }
+        let task = match head {
+            Head::Classifier => "sequence_classification",
+            Head::TokenClassifier => "token_classification",
+            Head::QuestionAnswering => "question_answering",
+            Head::MaskedLanguageModel | Head::Pretraining => return None,
+        };
+        Some(Self { class: format!("tf_{family}_for_{task}"), norm })
     }
 
     /// The path of a parameter below its layer's group.
@@ -141,9 +147,26 @@ mod tests {
                 (Role::Bias, 1),
                 "tf_mobile_bert_for_sequence_classification/mobilebert/encoder/layer_._0/bottleneck/input/LayerNorm/bias:0",
             ),
+            (
+                Family::Roberta,
+                "classifier.weight",
+                (Role::Matrix, 2),
+                "tf_roberta_for_token_classification/classifier/kernel:0",
+            ),
+            (
+                Family::Electra,
+                "qa_outputs.bias",
+                (Role::Bias, 1),
+                "tf_electra_for_question_answering/qa_outputs/bias:0",
+            ),
         ] {
+            let head = match path.split('/').next().unwrap() {
+                class if class.ends_with("token_classification") => Head::TokenClassifier,
+                class if class.ends_with("question_answering") => Head::QuestionAnswering,
+                _ => Head::Classifier,
+            };
             let slot = Slot { name: name.to_owned(), dims: vec![4; dims], role };
-            assert_eq!(KerasClass::of(family).path(&slot), path);
+            assert_eq!(KerasClass::of(family, head).unwrap().path(&slot), path);
             assert_eq!(parameter(path).unwrap().name, name);
         }
     }

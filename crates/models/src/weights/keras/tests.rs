@@ -30,7 +30,8 @@ fn arrangement(bytes: Vec<u8>) -> Vec<(String, String, Vec<u64>)> {
 fn a_written_file_has_the_layers_paths_and_shapes_of_keras_own() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/formats/reference");
     let network = Transformer::load(&folder, &burn::tensor::Device::flex()).unwrap().network;
-    let written = to_hdf5(&network, &KerasClass::of(crate::Family::Bert)).unwrap();
+    let written =
+        to_hdf5(&network, &KerasClass::of(crate::Family::Bert, crate::Head::Classifier).unwrap()).unwrap();
     assert_eq!(arrangement(written), arrangement(fixture()));
 }
 
