@@ -1,6 +1,7 @@
 //! Rows that somebody has tokenised already: token ids written out in a column of text.
 
 use super::tokenise::Tokens;
+use super::{Error, Record, Table};
 
 /// A cell that holds no token ids of this vocabulary.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
@@ -42,6 +43,26 @@ pub fn token_ids((text, pair): (&str, Option<&str>), vocabulary: usize) -> Resul
     }
     let segments = [vec![0; first.len()], vec![1; second.len()]].concat();
     Ok(([first, second].concat(), segments))
+}
+
+/// The tokens of a record whose texts are token ids, as [`token_ids`] reads them.
+///
+/// # Errors
+///
+/// Those of [`token_ids`] with the record's place, and more than `max_length` tokens.
+pub(super) fn read_row(
+    (table, record): (&Table, &Record),
+    vocabulary: usize,
+    max_length: usize,
+) -> Result<Tokens, Error> {
+    let (path, line) = (|| table.path.clone(), record.line);
+    let (ids, token_types) = token_ids((&record.text, record.pair.as_deref()), vocabulary)
+        .map_err(|source| Error::Tokenizer { path: path(), line, source: Box::new(source) })?;
+    if ids.len() > max_length {
+        let (ids, token_types) = (ids.len(), token_types.len());
+        return Err(Error::Encoding { path: path(), line, ids, token_types, max_length });
+    }
+    Ok((ids, token_types))
 }
 
 fn ids(text: &str, vocabulary: usize) -> Result<Vec<u32>, NotTokenIds> {

@@ -9,7 +9,8 @@ mod statistics;
 use autodistillation_distillation::{Example, ExampleSet, MaskedText, Masking, Target};
 use autodistillation_models::{Encoded, Frame, Tokenizer};
 
-use super::{Record, Table, token_ids};
+use super::token_ids::read_row;
+use super::{Record, Table};
 use crate::Error;
 use documents::Document;
 use pairs::Pair;
@@ -88,20 +89,7 @@ fn masked(
 pub fn of_token_ids(table: &Table, tokenizer: &Tokenizer, packing: &Packing) -> Result<ExampleSet, Error> {
     let masking = masking(tokenizer, packing.seed)?;
     let example = |record: &Record| -> Result<Example, Error> {
-        let (ids, token_types) =
-            token_ids((&record.text, record.pair.as_deref()), tokenizer.vocabulary_size()).map_err(
-                |source| super::Error::Tokenizer {
-                    path: table.path.clone(),
-                    line: record.line,
-                    source: Box::new(source),
-                },
-            )?;
-        if ids.len() > packing.max_length {
-            let (path, line) = (table.path.clone(), record.line);
-            let (ids, token_types) = (ids.len(), token_types.len());
-            let max_length = packing.max_length;
-            return Err(super::Error::Encoding { path, line, ids, token_types, max_length }.into());
-        }
+        let (ids, token_types) = read_row((table, record), tokenizer.vocabulary_size(), packing.max_length)?;
         let follows = follows(table, record)?;
         let target = Target::Masked(MaskedText { tokens: Vec::new(), follows });
         Ok(Example { ids, token_types, target })

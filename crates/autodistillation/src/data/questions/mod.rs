@@ -10,7 +10,8 @@ use autodistillation_distillation::{AnswerSpan, Example, ExampleSet, Question, Q
 use autodistillation_models::{Frame, Pieces, Tokenizer};
 use rayon::prelude::*;
 
-use super::{Label, Record, Table, token_ids};
+use super::token_ids::read_row;
+use super::{Label, Record, Table};
 use crate::Error;
 use place::place;
 
@@ -79,24 +80,17 @@ pub fn examples(
 /// Ids outside the tokenizer's vocabulary, rows that are too long, and other labels.
 pub fn of_token_ids(table: &Table, tokenizer: &Tokenizer, max_length: usize) -> Result<ExampleSet, Error> {
     let example = |record: &Record| -> Result<Example, Error> {
-        let (path, line) = (|| table.path.clone(), record.line);
-        let (ids, token_types) =
-            token_ids((&record.text, record.pair.as_deref()), tokenizer.vocabulary_size())
-                .map_err(|source| super::Error::Tokenizer { path: path(), line, source: Box::new(source) })?;
-        let count = ids.len();
-        if count > max_length {
-            let token_types = token_types.len();
-            return Err(
-                super::Error::Encoding { path: path(), line, ids: count, token_types, max_length }.into()
-            );
-        }
+        let (ids, token_types) = read_row((table, record), tokenizer.vocabulary_size(), max_length)?;
+        let tokens = ids.len();
         let target = match &record.label {
             None => Target::Absent,
             Some(label) => {
-                let span = span(label).filter(|span| span.first <= span.last && (span.last as usize) < count);
-                let tokens = count;
-                let refused =
-                    || super::Error::AnswerTokens { path: path(), line, value: label.to_string(), tokens };
+                let span =
+                    span(label).filter(|span| span.first <= span.last && (span.last as usize) < tokens);
+                let refused = || {
+                    let (path, line) = (table.path.clone(), record.line);
+                    super::Error::AnswerTokens { path, line, value: label.to_string(), tokens }
+                };
                 Target::Span(span.ok_or_else(refused)?)
             }
         };
