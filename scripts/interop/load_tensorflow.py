@@ -3,8 +3,8 @@
     TF_USE_LEGACY_KERAS=1 python scripts/interop/load_tensorflow.py FOLDER… [--binary target/release/autodistillation]
 
 For each folder with a tf_model.h5: the TFAutoModel of its head takes it without a missing or an unexpected weight, and its
-logits (of texts or of tokens), or the probabilities of its answers, agree with `autodistillation predict --json` to the
-tolerance.
+logits (of texts or of tokens), or the probabilities of its answers or of its words for masks, agree with `autodistillation
+predict --json` to the tolerance.
 Needs: tensorflow-cpu 2.17, tf-keras 2.17, transformers 4.46 (the last versions with TensorFlow classes).
 """
 
@@ -15,10 +15,13 @@ import subprocess
 
 import numpy
 from transformers import (
-    AutoTokenizer, TFAutoModelForQuestionAnswering, TFAutoModelForSequenceClassification, TFAutoModelForTokenClassification,
+    AutoTokenizer, TFAutoModelForMaskedLM, TFAutoModelForPreTraining, TFAutoModelForQuestionAnswering,
+    TFAutoModelForSequenceClassification, TFAutoModelForTokenClassification,
 )
 
 AUTO_CLASSES = {
+    "ForPreTraining": TFAutoModelForPreTraining,
+    "ForMaskedLM": TFAutoModelForMaskedLM,
     "ForSequenceClassification": TFAutoModelForSequenceClassification,
     "ForTokenClassification": TFAutoModelForTokenClassification,
     "ForQuestionAnswering": TFAutoModelForQuestionAnswering,
@@ -70,6 +73,26 @@ def of_answers(network, tokenizer, said):
     return apart
 
 
+def masked(tokenizer):
+    """Each line with its first word hidden."""
+    return [f"{tokenizer.mask_token} {line.split(' ', 1)[1]}" for line in LINES]
+
+
+def of_words(network, tokenizer, said):
+    """The probabilities of words for the mask of each line."""
+    words, apart = tokenizer.convert_ids_to_tokens(range(len(tokenizer))), 0.0
+    for line, answer in zip(masked(tokenizer), said):
+        inputs = tokenizer(line, return_tensors="np")
+        outputs = network(**inputs)
+        scores = outputs.logits if hasattr(outputs, "logits") else outputs.prediction_logits
+        place = inputs["input_ids"][0].tolist().index(tokenizer.mask_token_id)
+        shares = numpy.exp(scores.numpy()[0, place].astype(float))
+        theirs = dict(zip(words, shares / shares.sum()))
+        assert answer["probabilities"], f"no words for {line}"
+        apart = max([apart, *(abs(theirs[word] - share) for word, share in answer["probabilities"].items())])
+    return apart
+
+
 def check(folder, options):
     [name] = json.loads((folder / "config.json").read_text())["architectures"]
     head = next(head for head in AUTO_CLASSES if name.endswith(head))
@@ -79,9 +102,12 @@ def check(folder, options):
     differences = {name: sorted(keys) for name, keys in kept.items() if keys}
     assert not differences, f"{folder}: weights differ from the config's: {differences}"
     tokenizer = AutoTokenizer.from_pretrained(folder)
-    asked = [f"{line}\t{line}" for line in LINES] if head == "ForQuestionAnswering" else LINES
+    asked = {"ForQuestionAnswering": [f"{line}\t{line}" for line in LINES]}
     compared = {"ForSequenceClassification": of_texts, "ForTokenClassification": of_tokens, "ForQuestionAnswering": of_answers}
-    difference = compared[head](network, tokenizer, predictions(folder, asked, options))
+    if head not in compared:
+        compared[head], asked[head] = of_words, masked(tokenizer)
+    said = predictions(folder, asked.get(head, LINES), options)
+    difference = compared[head](network, tokenizer, said)
     assert difference <= options.tolerance, f"{folder}: answers differ by {difference}"
     print(f"{folder}: {type(network).__name__}, {len(LINES)} texts within {difference:.1e}")
 

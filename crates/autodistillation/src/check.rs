@@ -126,7 +126,6 @@ fn report(experiment: BuiltInExperiment, cache: Option<&CacheSettings>) -> Resul
     };
     let config = experiment.student_config(first)?;
     let student = Transformer::random(config.clone(), 0, &Device::flex());
-    check_format(&experiment)?;
     check_metrics(&experiment)?;
     stages::check(&experiment, &student)?;
     let inherited = inheritance(&experiment, &config);
@@ -241,7 +240,6 @@ fn stage_check(
 ///
 /// Every problem, each with its place in the config.
 pub fn first_student(experiment: &BuiltInExperiment) -> Result<(), Error> {
-    check_format(experiment)?;
     check_metrics(experiment)?;
     let architecture = match &experiment.plan().search {
         Some(search) => {
@@ -254,15 +252,6 @@ pub fn first_student(experiment: &BuiltInExperiment) -> Result<(), Error> {
     let Some(architecture) = architecture else { return Ok(()) }; // The search itself says why.
     let student = Transformer::random(experiment.student_config(&architecture)?, 0, &Device::flex());
     stages::check(experiment, &student)
-}
-
-/// Students that TensorFlow's format cannot hold would be noticed only once they are trained.
-fn check_format(experiment: &BuiltInExperiment) -> Result<(), Error> {
-    let head = experiment.materials().teacher.config().head;
-    if experiment.plan().framework == Framework::TensorFlow && head.is_language_model() {
-        return Err(Error::HeadNotForTensorFlow { head });
-    }
-    Ok(())
 }
 
 /// A correlation of classes, or an accuracy of real values, is asked for too late once students are trained.

@@ -16,14 +16,6 @@ pub enum Error {
     /// A text that should be token ids.
     #[error(transparent)]
     TokenIds(#[from] crate::data::NotTokenIds),
-    /// A framework whose files do not hold students of this teacher.
-    #[error(
-        "students keep their teacher's head, {head}, which is written for PyTorch alone: set `model.framework: pytorch`"
-    )]
-    HeadNotForTensorFlow {
-        /// What teacher and students end in.
-        head: autodistillation_models::Head,
-    },
     /// A text in which a language model has nothing to fill in.
     #[error("line {line} has no `{mask}`: write it in place of the word that the network is to say")]
     NothingMasked {

@@ -11,8 +11,7 @@ use serde_json::json;
 use crate::error::{Error, Problems};
 use crate::files;
 use crate::weights::{
-    Checkpoint, Conventions, KerasClass, Slot, Stored, WeightProblem, Weights, fill, is_readable, slots,
-    to_hdf5,
+    Checkpoint, Conventions, Slot, Stored, WeightProblem, Weights, fill, is_readable, slots, to_hdf5,
 };
 use crate::{Head, Transformer, TransformerConfig};
 
@@ -205,15 +204,12 @@ pub fn save(folder: &Path, network: &Transformer, precision: Precision) -> Resul
 ///
 /// # Errors
 ///
-/// A language model, a folder or file that cannot be written.
+/// A folder or file that cannot be written.
 pub fn save_tensorflow(folder: &Path, network: &Transformer) -> Result<(), Error> {
-    let (path, head) = (folder.join(files::KERAS_WEIGHTS), network.config().head);
-    let Some(class) = KerasClass::of(network.config().family, head) else {
-        return Err(Error::HeadNotWritten { path, head });
-    };
+    let path = folder.join(files::KERAS_WEIGHTS);
     std::fs::create_dir_all(folder).map_err(|source| Error::Write { path: folder.to_owned(), source })?;
     let refused = |source| Error::SerializeHdf5 { path: path.clone(), source: Box::new(source) };
-    files::write(&path, &to_hdf5(network, &class).map_err(refused)?)?;
+    files::write(&path, &to_hdf5(network).map_err(refused)?)?;
     save_config(folder, network.config(), Precision::F32)
 }
 

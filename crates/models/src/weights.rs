@@ -29,7 +29,7 @@ pub use checkpoint::weights_file;
 pub use checkpoint_problem::CheckpointProblem;
 pub(crate) use conventions::Conventions;
 pub(crate) use fill::fill;
-pub(crate) use keras::{KerasClass, to_hdf5};
+pub(crate) use keras::to_hdf5;
 pub use problem::WeightProblem;
 pub(crate) use stored::{Stored, is_readable};
 

@@ -19,7 +19,6 @@ use super::stored::{NumberFormat, Stored};
 use crate::error::Error;
 use names::Named;
 
-pub(crate) use names::KerasClass;
 pub(crate) use write::to_hdf5;
 
 /// Most names in one list, beyond those of any network.
@@ -120,7 +119,9 @@ fn names(group: &hdf5_pure::Group, attribute: &'static str) -> Result<Vec<String
 fn place(dataset: &hdf5_pure::Dataset, name: &str, length: usize) -> Result<Stored, CheckpointProblem> {
     let outside = || CheckpointProblem::Outside { name: name.to_owned() };
     let layout = |how| CheckpointProblem::Layout { name: name.to_owned(), how };
+    let shape = dataset.shape().map_err(refused)?;
     let (address, size) = match dataset.layout().map_err(refused)? {
+        _ if shape.contains(&0) => (0, 0),
         Layout::Contiguous { address: Some(address), size } => (address, size),
         Layout::Contiguous { address: None, .. } => return Err(layout("without its numbers")),
         _ => return Err(layout("in chunks")),
@@ -128,7 +129,6 @@ fn place(dataset: &hdf5_pure::Dataset, name: &str, length: usize) -> Result<Stor
     let start = usize::try_from(address).map_err(|_| outside())?;
     let end = usize::try_from(size).ok().and_then(|size| start.checked_add(size));
     let end = end.filter(|&end| end <= length).ok_or_else(outside)?;
-    let shape = dataset.shape().map_err(refused)?;
     let shape = shape.into_iter().map(|size| usize::try_from(size).ok()).collect::<Option<_>>();
     let format = format(&dataset.datatype().map_err(refused)?);
     Stored::dense(format, shape.ok_or_else(outside)?, (start, end)).ok_or_else(outside)

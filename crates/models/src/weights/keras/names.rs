@@ -3,17 +3,32 @@
 //! Source: `convert_tf_weight_name_to_pt_weight_name` of `transformers`, and the files that its classes save.
 
 use super::super::{Role, Slot};
-use crate::{Family, Head};
+use crate::config::Normalization;
+use crate::{Family, Head, TransformerConfig};
 
-/// How the TensorFlow class of a family names its parameters.
+/// How the TensorFlow class of a network names its parameters.
 pub(crate) struct KerasClass {
     /// The class as Keras spells it, the first part of every path.
-    pub(super) class: String,
-    /// The names of a norm's scale and shift.
-    pub(super) norm: (&'static str, &'static str),
+    class: String,
+    /// The names of the body's norms' scale and shift.
+    norm: (&'static str, &'static str),
+    /// Modules of a head that a layer of its own holds, and that layer.
+    layers: &'static [(&'static str, &'static str)],
+    /// Where the decoder of scores lies if it is a weight by itself, below the class.
+    decoder: Option<&'static str>,
 }
 
 const LAYER_NORM: (&str, &str) = ("gamma", "beta");
+/// MobileBERT's own norm is none of Keras'.
+const NO_NORM: (&str, &str) = ("weight", "bias");
+
+const BERT_LAYERS: &[(&str, &str)] =
+    &[("cls.predictions", "mlm___cls"), ("cls.seq_relationship", "nsp___cls")];
+const MOBILEBERT_LAYERS: &[(&str, &str)] =
+    &[("cls.predictions", "predictions___cls"), ("cls.seq_relationship", "seq_relationship___cls")];
+/// The decoder of MobileBERT's scores: as wide as the embeddings, and the rows beyond them.
+const MOBILEBERT_DECODER: &str = "predictions___cls/predictions/decoder/weight:0";
+const MOBILEBERT_FURTHER_ROWS: &str = "predictions___cls/predictions/dense/weight:0";
 
 /// The name of a parameter, and whether it is stored as (in, out).
 #[derive(Debug, PartialEq, Eq)]
@@ -39,44 +54,87 @@ pub(super) fn parameter(path: &str) -> Option<Named> {
 }
 
 impl KerasClass {
-    /// The class of a family with a head; `None` for heads whose TensorFlow layers have other names than PyTorch's.
-    pub(crate) fn of(family: Family, head: Head) -> Option<Self> {
-        let (family, norm) = match family {
-            Family::Bert => ("bert", LAYER_NORM),
-            Family::DistilBert => ("distil_bert", LAYER_NORM),
-            Family::Roberta => ("roberta", LAYER_NORM),
-            Family::Electra => ("electra", LAYER_NORM),
-            // Its norms are not Keras' own.
-            Family::MobileBert => ("mobile_bert", ("weight", "bias")),
+    /// The class of a network with this config.
+    pub(crate) fn of(config: &TransformerConfig) -> Self {
+        let family = match config.family {
+            Family::Bert => "bert",
+            Family::DistilBert => "distil_bert",
+            Family::Roberta => "roberta",
+            Family::Electra => "electra",
+            Family::MobileBert => "mobile_bert",
         };
-        let task = match head {
+        let task = match config.head {
             Head::Classifier => "sequence_classification",
             Head::TokenClassifier => "token_classification",
             Head::QuestionAnswering => "question_answering",
-            Head::MaskedLanguageModel | Head::Pretraining => return None,
+            Head::MaskedLanguageModel => "masked_lm",
+            Head::Pretraining => "pre_training",
         };
-        Some(Self { class: format!("tf_{family}_for_{task}"), norm })
+        let is_mobilebert = config.family == Family::MobileBert;
+        let no_norm =
+            config.mobilebert.is_some_and(|settings| settings.normalization == Normalization::NoNorm);
+        Self {
+            class: format!("tf_{family}_for_{task}"),
+            norm: if no_norm { NO_NORM } else { LAYER_NORM },
+            layers: if is_mobilebert { MOBILEBERT_LAYERS } else { BERT_LAYERS },
+            decoder: (is_mobilebert && config.head.is_language_model()).then_some(MOBILEBERT_DECODER),
+        }
     }
 
     /// The path of a parameter below its layer's group.
     pub(super) fn path(&self, slot: &Slot) -> String {
         let (module, last) = slot.name.rsplit_once('.').unwrap_or(("", &slot.name));
-        let (scale, shift) = self.norm;
+        let (scale, shift) = if is_inside(module, "cls") { LAYER_NORM } else { self.norm };
         let last = match slot.role {
             Role::Matrix => "kernel",
-            Role::Table if module.ends_with("word_embeddings") => "weight",
-            Role::Table if slot.dims.len() > 1 => "embeddings",
-            Role::Table | Role::Scale => scale,
+            Role::Table if is_own_table(module) => "weight",
+            Role::Table => "embeddings",
+            Role::Scale => scale,
             Role::Bias if is_norm(module) => shift,
             Role::Bias => last,
         };
-        format!("{}/{}/{last}:0", self.class, modules(module).join("/"))
+        self.below(&format!("{}/{last}:0", modules(&self.spelled(module)).join("/")))
+    }
+
+    /// The path of the second copy that the class keeps of a parameter.
+    pub(super) fn copy(&self, slot: &Slot) -> Option<String> {
+        let decoder = self.decoder.filter(|_| slot.name.ends_with("word_embeddings.weight"))?;
+        Some(self.below(decoder))
+    }
+
+    /// The path of a weight without numbers that the class looks for, which is no parameter: the rows of a decoder beyond
+    /// embeddings that are as wide as the network.
+    pub(super) fn without_numbers(&self, config: &TransformerConfig) -> Option<String> {
+        let as_wide = self.decoder.is_some() && config.hidden_size == config.embedding_size;
+        as_wide.then(|| self.below(MOBILEBERT_FURTHER_ROWS))
+    }
+
+    fn below(&self, path: &str) -> String {
+        format!("{}/{path}", self.class)
+    }
+
+    /// A module with the layer that Keras puts it into.
+    fn spelled(&self, module: &str) -> String {
+        let layer = self.layers.iter().find(|(prefix, _)| is_inside(module, prefix));
+        match (layer, module.split_once('.')) {
+            (Some((_, layer)), Some((_, rest))) => format!("{layer}.{rest}"),
+            _ => module.to_owned(),
+        }
     }
 }
 
-/// The layer at the top that a parameter belongs to.
-pub(super) fn layer(slot: &Slot) -> &str {
-    slot.name.split('.').next().unwrap_or_default()
+/// The layer at the top that holds the weight at a path.
+pub(super) fn layer(path: &str) -> &str {
+    path.split('/').nth(1).unwrap_or_default()
+}
+
+/// Whether a table is a weight of the class' own instead of a layer of Keras.
+fn is_own_table(module: &str) -> bool {
+    module.ends_with("word_embeddings") || is_inside(module, "cls")
+}
+
+fn is_inside(module: &str, outer: &str) -> bool {
+    module.strip_prefix(outer).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
 }
 
 fn is_norm(module: &str) -> bool {
@@ -96,78 +154,4 @@ fn modules(module: &str) -> Vec<String> {
         }
     }
     joined
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn parameters_have_the_paths_that_each_familys_class_saves() {
-        for (family, name, (role, dims), path) in [
-            (
-                Family::DistilBert,
-                "distilbert.transformer.layer.3.sa_layer_norm.bias",
-                (Role::Bias, 1),
-                "tf_distil_bert_for_sequence_classification/distilbert/transformer/layer_._3/sa_layer_norm/beta:0",
-            ),
-            (
-                Family::DistilBert,
-                "pre_classifier.weight",
-                (Role::Matrix, 2),
-                "tf_distil_bert_for_sequence_classification/pre_classifier/kernel:0",
-            ),
-            (
-                Family::Roberta,
-                "roberta.embeddings.word_embeddings.weight",
-                (Role::Table, 2),
-                "tf_roberta_for_sequence_classification/roberta/embeddings/word_embeddings/weight:0",
-            ),
-            (
-                Family::Roberta,
-                "classifier.out_proj.bias",
-                (Role::Bias, 1),
-                "tf_roberta_for_sequence_classification/classifier/out_proj/bias:0",
-            ),
-            (
-                Family::Electra,
-                "electra.embeddings.position_embeddings.weight",
-                (Role::Table, 2),
-                "tf_electra_for_sequence_classification/electra/embeddings/position_embeddings/embeddings:0",
-            ),
-            (
-                Family::MobileBert,
-                "mobilebert.encoder.layer.0.ffn.1.output.LayerNorm.weight",
-                (Role::Table, 1),
-                "tf_mobile_bert_for_sequence_classification/mobilebert/encoder/layer_._0/ffn.1/output/LayerNorm/weight:0",
-            ),
-            (
-                Family::MobileBert,
-                "mobilebert.encoder.layer.0.bottleneck.input.LayerNorm.bias",
-                (Role::Bias, 1),
-                "tf_mobile_bert_for_sequence_classification/mobilebert/encoder/layer_._0/bottleneck/input/LayerNorm/bias:0",
-            ),
-            (
-                Family::Roberta,
-                "classifier.weight",
-                (Role::Matrix, 2),
-                "tf_roberta_for_token_classification/classifier/kernel:0",
-            ),
-            (
-                Family::Electra,
-                "qa_outputs.bias",
-                (Role::Bias, 1),
-                "tf_electra_for_question_answering/qa_outputs/bias:0",
-            ),
-        ] {
-            let head = match path.split('/').next().unwrap() {
-                class if class.ends_with("token_classification") => Head::TokenClassifier,
-                class if class.ends_with("question_answering") => Head::QuestionAnswering,
-                _ => Head::Classifier,
-            };
-            let slot = Slot { name: name.to_owned(), dims: vec![4; dims], role };
-            assert_eq!(KerasClass::of(family, head).unwrap().path(&slot), path);
-            assert_eq!(parameter(path).unwrap().name, name);
-        }
-    }
 }

@@ -2,12 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use autodistillation_distillation::Network;
 use hdf5_pure::{AttrValue, FileBuilder, GroupBuilder};
 
 use super::super::{Each, Role, Slot, transposed, walk};
 use super::names::{KerasClass, layer};
 use super::{LAYERS, WEIGHTS};
+use crate::Transformer;
 
 /// Most bytes of an attribute with names: what Keras allows itself below HDF5's 64 KiB.
 const LONGEST_LIST: usize = 64_512;
@@ -39,15 +39,22 @@ struct Layer {
 /// # Errors
 ///
 /// What the HDF5 library refuses.
-pub(crate) fn to_hdf5<N: Network>(network: &N, class: &KerasClass) -> Result<Vec<u8>, hdf5_pure::Error> {
+pub(crate) fn to_hdf5(network: &Transformer) -> Result<Vec<u8>, hdf5_pure::Error> {
+    let (config, class) = (network.config(), KerasClass::of(network.config()));
     let mut layers: BTreeMap<String, Layer> = BTreeMap::new();
-    let each: Each<'_> = &mut |slot, values| {
-        let part = layers.entry(layer(&slot).to_owned()).or_default();
-        let path = class.path(&slot);
-        part.tree.insert(&path, DataSet::of(&slot, &values()));
+    let mut insert = |path: String, set| {
+        let part = layers.entry(layer(&path).to_owned()).or_default();
+        part.tree.insert(&path, set);
         part.paths.push(path);
     };
+    let each: Each<'_> = &mut |slot, values| {
+        let paths = class.copy(&slot).into_iter().chain([class.path(&slot)]);
+        paths.for_each(|path| insert(path, DataSet::of(&slot, &values())));
+    };
     walk(network, each);
+    if let Some(path) = class.without_numbers(config) {
+        insert(path, DataSet { shape: vec![0, config.vocab_size as u64], values: Vec::new() });
+    }
     let mut file = FileBuilder::new();
     file.set_attr("backend", AttrValue::VarLenString("tensorflow".to_owned()));
     file.set_attr("keras_version", AttrValue::VarLenString(KERAS_VERSION.to_owned()));
