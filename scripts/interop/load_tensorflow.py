@@ -31,6 +31,7 @@ LINES = [
     "the plot was hardly dull .",
     "although the music was weak , i do truly enjoy the cast .",
     "a warm film",
+    "warm cast",
     "nobody calls the script original . my sister saw it on a monday .",
 ]
 
@@ -43,27 +44,26 @@ def predictions(folder, lines, options):
     return answer["predictions"] if isinstance(answer, dict) else answer
 
 
-def of_texts(network, tokenizer, said):
-    longest = network.config.max_position_embeddings
-    inputs = tokenizer(LINES, truncation=True, max_length=longest, padding=True, return_tensors="np")
+def of_texts(network, tokenizer, lines, said):
+    inputs = tokenizer(lines, padding=True, return_tensors="np")
     return numpy.abs(numpy.array([answer["logits"] for answer in said]) - network(**inputs).logits.numpy()).max()
 
 
-def of_tokens(network, tokenizer, said):
+def of_tokens(network, tokenizer, lines, said):
     apart = 0.0
-    for line, answer in zip(LINES, said):
+    for line, answer in zip(lines, said):
         inputs = tokenizer(line.split(), is_split_into_words=True, return_tensors="np")
         apart = max(apart, numpy.abs(network(**inputs).logits.numpy().flatten() - numpy.array(answer["logits"])).max())
     return apart
 
 
-def of_answers(network, tokenizer, said):
-    """The probability of the likeliest span of each line, whose question is the line itself."""
+def of_answers(network, tokenizer, lines, said):
+    """The probability of the likeliest span of each text."""
     apart = 0.0
-    for line, answer in zip(LINES, said):
-        inputs = tokenizer(line, line, return_tensors="np")
-        inside = [segment == 1 for segment in tokenizer(line, line).sequence_ids()]
-        outputs = network(**inputs)
+    for line, answer in zip(lines, said):
+        pair = line.split("\t")
+        inside = [segment == 1 for segment in tokenizer(*pair).sequence_ids()]
+        outputs = network(**tokenizer(*pair, return_tensors="np"))
         shares = [numpy.exp(scores.numpy()[0].astype(float)) for scores in (outputs.start_logits, outputs.end_logits)]
         starts, ends = (share / share.sum() for share in shares)
         spans = [(first, last) for first in range(len(inside)) for last in range(first, len(inside)) if all(inside[first : last + 1])]
@@ -73,15 +73,10 @@ def of_answers(network, tokenizer, said):
     return apart
 
 
-def masked(tokenizer):
-    """Each line with its first word hidden."""
-    return [f"{tokenizer.mask_token} {line.split(' ', 1)[1]}" for line in LINES]
-
-
-def of_words(network, tokenizer, said):
+def of_words(network, tokenizer, lines, said):
     """The probabilities of words for the mask of each line."""
-    words, apart = tokenizer.convert_ids_to_tokens(range(len(tokenizer))), 0.0
-    for line, answer in zip(masked(tokenizer), said):
+    words, apart = tokenizer.convert_ids_to_tokens(range(network.config.vocab_size)), 0.0
+    for line, answer in zip(lines, said):
         inputs = tokenizer(line, return_tensors="np")
         outputs = network(**inputs)
         scores = outputs.logits if hasattr(outputs, "logits") else outputs.prediction_logits
@@ -93,6 +88,23 @@ def of_words(network, tokenizer, said):
     return apart
 
 
+def asked(head, tokenizer, longest):
+    """What is asked about each line, as far as it is no longer than the network reads."""
+    if head == "ForQuestionAnswering":
+        lines = [f"{line}\t{line}" for line in LINES]  # The question is the text itself.
+    elif head in ("ForPreTraining", "ForMaskedLM"):
+        lines = [f"{tokenizer.mask_token} {line.split(' ', 1)[1]}" for line in LINES]
+    else:
+        lines = LINES
+    return [line for line in lines if len(tokenizer(*line.split("\t"))["input_ids"]) <= longest]
+
+
+COMPARED = {
+    "ForPreTraining": of_words, "ForMaskedLM": of_words, "ForQuestionAnswering": of_answers,
+    "ForSequenceClassification": of_texts, "ForTokenClassification": of_tokens,
+}
+
+
 def check(folder, options):
     [name] = json.loads((folder / "config.json").read_text())["architectures"]
     head = next(head for head in AUTO_CLASSES if name.endswith(head))
@@ -101,22 +113,21 @@ def check(folder, options):
     kept = {name: [key for key in keys if not key.startswith("dropout_")] for name, keys in loading.items()}
     differences = {name: sorted(keys) for name, keys in kept.items() if keys}
     assert not differences, f"{folder}: weights differ from the config's: {differences}"
-    tokenizer = AutoTokenizer.from_pretrained(folder)
-    asked = {"ForQuestionAnswering": [f"{line}\t{line}" for line in LINES]}
-    compared = {"ForSequenceClassification": of_texts, "ForTokenClassification": of_tokens, "ForQuestionAnswering": of_answers}
-    if head not in compared:
-        compared[head], asked[head] = of_words, masked(tokenizer)
-    said = predictions(folder, asked.get(head, LINES), options)
-    difference = compared[head](network, tokenizer, said)
+    # Byte-level tokenizers take words one by one only so.
+    tokenizer = AutoTokenizer.from_pretrained(folder, **({"add_prefix_space": True} if head == "ForTokenClassification" else {}))
+    longest = tokenizer.model_max_length if tokenizer.model_max_length < 1e6 else network.config.max_position_embeddings
+    lines = asked(head, tokenizer, longest)
+    assert lines, f"{folder}: every line is too long"
+    difference = COMPARED[head](network, tokenizer, lines, predictions(folder, lines, options))
     assert difference <= options.tolerance, f"{folder}: answers differ by {difference}"
-    print(f"{folder}: {type(network).__name__}, {len(LINES)} texts within {difference:.1e}")
+    print(f"{folder}: {type(network).__name__}, {len(lines)} texts within {difference:.1e}")
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folders", type=pathlib.Path, nargs="+")
     parser.add_argument("--binary", default="target/release/autodistillation")
-    parser.add_argument("--tolerance", type=float, default=1e-5)
+    parser.add_argument("--tolerance", type=float, default=1e-4)
     options = parser.parse_args()
     for folder in options.folders:
         check(folder, options)

@@ -14,8 +14,18 @@ pub(crate) struct KerasClass {
     norm: (&'static str, &'static str),
     /// Modules of a head that a layer of its own holds, and that layer.
     layers: &'static [(&'static str, &'static str)],
-    /// Where the decoder of scores lies if it is a weight by itself, below the class.
-    decoder: Option<&'static str>,
+    /// What else the layer that scores words holds.
+    scores: Scores,
+}
+
+/// Where a language model's class has the decoder of its scores, which is the table of the words.
+enum Scores {
+    /// There are no scores.
+    None,
+    /// In the layer of this name, as the embeddings' own, so that Keras looks for all embeddings in both layers.
+    Shared(&'static str),
+    /// A copy by itself.
+    Copied,
 }
 
 const LAYER_NORM: (&str, &str) = ("gamma", "beta");
@@ -71,13 +81,21 @@ impl KerasClass {
             Head::Pretraining => "pre_training",
         };
         let is_mobilebert = config.family == Family::MobileBert;
+        let scores = match config.family {
+            _ if !config.head.is_language_model() => Scores::None,
+            Family::Bert => Scores::Shared("mlm___cls"),
+            Family::DistilBert => Scores::Shared("vocab_projector"),
+            Family::Roberta => Scores::Shared("lm_head"),
+            Family::Electra => Scores::Shared("generator_lm_head"),
+            Family::MobileBert => Scores::Copied,
+        };
         let no_norm =
             config.mobilebert.is_some_and(|settings| settings.normalization == Normalization::NoNorm);
         Self {
             class: format!("tf_{family}_for_{task}"),
             norm: if no_norm { NO_NORM } else { LAYER_NORM },
             layers: if is_mobilebert { MOBILEBERT_LAYERS } else { BERT_LAYERS },
-            decoder: (is_mobilebert && config.head.is_language_model()).then_some(MOBILEBERT_DECODER),
+            scores,
         }
     }
 
@@ -96,17 +114,24 @@ impl KerasClass {
         self.below(&format!("{}/{last}:0", modules(&self.spelled(module)).join("/")))
     }
 
-    /// The path of the second copy that the class keeps of a parameter.
-    pub(super) fn copy(&self, slot: &Slot) -> Option<String> {
-        let decoder = self.decoder.filter(|_| slot.name.ends_with("word_embeddings.weight"))?;
-        Some(self.below(decoder))
+    /// Layer and path of the second copy that the class looks for of a parameter. Of tables that it also shares, words are
+    /// found wherever they are, but `transformers` calls others missing that are in one layer alone.
+    pub(super) fn copy(&self, slot: &Slot) -> Option<(String, String)> {
+        let is_words = slot.name.ends_with("word_embeddings.weight");
+        match self.scores {
+            Scores::Copied if is_words => Some(in_own_layer(self.below(MOBILEBERT_DECODER))),
+            Scores::Shared(layer) if is_embedding(slot) && !is_words => {
+                Some((layer.to_owned(), self.path(slot)))
+            }
+            _ => None,
+        }
     }
 
-    /// The path of a weight without numbers that the class looks for, which is no parameter: the rows of a decoder beyond
-    /// embeddings that are as wide as the network.
-    pub(super) fn without_numbers(&self, config: &TransformerConfig) -> Option<String> {
-        let as_wide = self.decoder.is_some() && config.hidden_size == config.embedding_size;
-        as_wide.then(|| self.below(MOBILEBERT_FURTHER_ROWS))
+    /// Layer and path of a weight without numbers that the class looks for, which is no parameter: the rows of a decoder
+    /// beyond embeddings that are as wide as the network.
+    pub(super) fn without_numbers(&self, config: &TransformerConfig) -> Option<(String, String)> {
+        let as_wide = matches!(self.scores, Scores::Copied) && config.hidden_size == config.embedding_size;
+        as_wide.then(|| in_own_layer(self.below(MOBILEBERT_FURTHER_ROWS)))
     }
 
     fn below(&self, path: &str) -> String {
@@ -123,9 +148,13 @@ impl KerasClass {
     }
 }
 
-/// The layer at the top that holds the weight at a path.
-pub(super) fn layer(path: &str) -> &str {
-    path.split('/').nth(1).unwrap_or_default()
+/// A path with the layer at the top that it names.
+pub(super) fn in_own_layer(path: String) -> (String, String) {
+    (path.split('/').nth(1).unwrap_or_default().to_owned(), path)
+}
+
+fn is_embedding(slot: &Slot) -> bool {
+    slot.role == Role::Table && slot.name.contains(".embeddings.")
 }
 
 /// Whether a table is a weight of the class' own instead of a layer of Keras.

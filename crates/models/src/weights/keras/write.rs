@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use hdf5_pure::{AttrValue, FileBuilder, GroupBuilder};
 
 use super::super::{Each, Role, Slot, transposed, walk};
-use super::names::{KerasClass, layer};
+use super::names::{KerasClass, in_own_layer};
 use super::{LAYERS, WEIGHTS};
 use crate::Transformer;
 
@@ -42,18 +42,18 @@ struct Layer {
 pub(crate) fn to_hdf5(network: &Transformer) -> Result<Vec<u8>, hdf5_pure::Error> {
     let (config, class) = (network.config(), KerasClass::of(network.config()));
     let mut layers: BTreeMap<String, Layer> = BTreeMap::new();
-    let mut insert = |path: String, set| {
-        let part = layers.entry(layer(&path).to_owned()).or_default();
+    let mut insert = |(layer, path): (String, String), set| {
+        let part = layers.entry(layer).or_default();
         part.tree.insert(&path, set);
         part.paths.push(path);
     };
     let each: Each<'_> = &mut |slot, values| {
-        let paths = class.copy(&slot).into_iter().chain([class.path(&slot)]);
-        paths.for_each(|path| insert(path, DataSet::of(&slot, &values())));
+        let places = class.copy(&slot).into_iter().chain([in_own_layer(class.path(&slot))]);
+        places.for_each(|place| insert(place, DataSet::of(&slot, &values())));
     };
     walk(network, each);
-    if let Some(path) = class.without_numbers(config) {
-        insert(path, DataSet { shape: vec![0, config.vocab_size as u64], values: Vec::new() });
+    if let Some(place) = class.without_numbers(config) {
+        insert(place, DataSet { shape: vec![0, config.vocab_size as u64], values: Vec::new() });
     }
     let mut file = FileBuilder::new();
     file.set_attr("backend", AttrValue::VarLenString("tensorflow".to_owned()));
