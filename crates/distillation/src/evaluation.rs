@@ -9,7 +9,7 @@ use crate::{
     AnswerSpan, Batch, Error, ExampleSet, Feature, Mode, Network, Parameters, Questions, Taps, Target,
 };
 
-pub use masked::{MaskedScores, Score};
+pub use masked::{MaskedAnswers, MaskedScores, Score, evaluate_masked_with, masked_answers};
 
 /// The answers of a network on every example of a set, in the set's order.
 #[derive(Clone, Debug, PartialEq)]

@@ -215,14 +215,6 @@ pub enum Error {
         /// The decoder's name.
         name: String,
     },
-    /// A format that a network with this head is not written in.
-    #[error("`{}`: {head} is written for PyTorch alone: export it with `--format hf`", path.display())]
-    HeadNotWritten {
-        /// The file that was to be written.
-        path: PathBuf,
-        /// What the network ends in.
-        head: Head,
-    },
     /// No token would be left of any text.
     #[error("max_length is {max_length}, but the special tokens alone take {special}: raise it above that")]
     MaxLength {

@@ -53,7 +53,7 @@ pub struct Transform {
     /// Of its activations.
     pub layer_norm: LayerNorm,
     #[module(skip)]
-    activation: Activation,
+    pub(crate) activation: Activation,
 }
 
 /// Rows of a decoder that the embeddings are too narrow for: (hidden − embedding, vocabulary), as in the checkpoint.

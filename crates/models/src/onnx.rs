@@ -1,12 +1,15 @@
 //! Networks as ONNX files, for ONNX Runtime and other programs that run them.
 //!
 //! The graph takes int64 tensors of (batch, length), both free: `input_ids`, `attention_mask` (1 for a token, 0 for
-//! padding after the text) and, where the network tells segments apart, `token_type_ids`. It puts out `logits`,
-//! (batch, labels) or, for classes of tokens, (batch, length, labels), the same as the network's own; for answers to questions
-//! `start_logits` and `end_logits`, (batch, length). The file holds its weights, in f32, and the names of its labels.
+//! padding after the text) and, where the network tells segments apart, `token_type_ids`. It puts out the same as the network
+//! itself, under the names of `transformers`: `logits`, (batch, labels) or, for classes of tokens, (batch, length, labels);
+//! for answers to questions `start_logits` and `end_logits`, (batch, length); for masked words `logits`, (batch, length,
+//! vocabulary), or for those who also say which sentence follows `prediction_logits` of that shape and
+//! `seq_relationship_logits`, (batch, 2). The file holds its weights, in f32, each once, and the names of its labels.
 
 mod bert;
 mod graph;
+mod heads;
 mod messages;
 mod mobilebert;
 mod operators;
@@ -26,6 +29,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::json;
 
+pub use heads::output_names;
 pub use problem::OnnxProblem;
 #[cfg(feature = "onnx")]
 pub use session::{OnnxInputs, OnnxNetwork};
@@ -39,9 +43,6 @@ pub const ONNX_FILE: &str = "model.onnx";
 const INPUT_IDS: &str = "input_ids";
 const ATTENTION_MASK: &str = "attention_mask";
 const TOKEN_TYPE_IDS: &str = "token_type_ids";
-const LOGITS: &str = "logits";
-const START_LOGITS: &str = "start_logits";
-const END_LOGITS: &str = "end_logits";
 
 /// The operators' version: the first with layer normalisation (2022), which ONNX Runtime reads from 1.12 on.
 const OPSET: i64 = 17;
@@ -58,7 +59,7 @@ const GRAPH_BYTES: u64 = 1 << 22;
 ///
 /// # Errors
 ///
-/// A language model, a network above 2 GB, a folder or file that cannot be written.
+/// A network above 2 GB, a folder or file that cannot be written.
 pub fn save_onnx(folder: &Path, network: &Transformer) -> Result<(), Error> {
     let path = folder.join(ONNX_FILE);
     let bytes = to_onnx(&path, network)?;
@@ -80,25 +81,22 @@ fn to_onnx(path: &Path, network: &Transformer) -> Result<Vec<u8>, Error> {
     if bytes + GRAPH_BYTES > LARGEST {
         return Err(Error::OnnxTooLarge { path: path.to_owned(), megabytes: bytes / 1_000_000 });
     }
-    let head = network.config().head;
-    let model = model(network).ok_or_else(|| Error::HeadNotWritten { path: path.to_owned(), head })?;
-    Ok(model.to_bytes())
+    Ok(model(network).to_bytes())
 }
 
-fn graph(network: &Transformer) -> Option<Graph> {
+fn graph(network: &Transformer) -> Graph {
     let mut graph = match network {
         Transformer::Bert(bert) | Transformer::DistilBert(bert) => bert::graph(bert),
         Transformer::Roberta(bert) | Transformer::Electra(bert) => bert::graph(bert),
         Transformer::MobileBert(mobilebert) => mobilebert::graph(mobilebert),
-    }?;
+    };
     network.config().family.model_type().clone_into(&mut graph.name);
-    Some(graph)
+    graph
 }
 
-/// `None` for language models.
-fn model(network: &Transformer) -> Option<Model> {
-    let (graph, config) = (graph(network)?, network.config());
-    Some(Model {
+fn model(network: &Transformer) -> Model {
+    let (graph, config) = (graph(network), network.config());
+    Model {
         ir_version: IR_VERSION,
         opset: OPSET,
         producer_name: "autodistillation".to_owned(),
@@ -106,34 +104,39 @@ fn model(network: &Transformer) -> Option<Model> {
         doc: description(config),
         graph,
         metadata: metadata(config),
-    })
+    }
 }
 
 fn description(config: &TransformerConfig) -> String {
+    let (count, answers) = match config.head.is_language_model() {
+        true => (config.vocab_size, "words"),
+        false => (config.num_labels(), "labels"),
+    };
     format!(
-        "{} with {} layers of width {} for {} labels. Inputs are int64 (batch, length), padding stands at the end and \
+        "{} with {} layers of width {} for {count} {answers}. Inputs are int64 (batch, length), padding stands at the end and \
          has the mask 0; at most {} tokens.",
         config.family,
         config.num_hidden_layers,
         config.hidden_size,
-        config.num_labels(),
         config.max_length()
     )
 }
 
-/// What a program needs to know to use the logits without `config.json`.
+/// What a program needs to know to use the logits without `config.json`. Language models have no labels.
 fn metadata(config: &TransformerConfig) -> Vec<(String, String)> {
-    let labels: serde_json::Map<_, _> =
-        config.labels.iter().enumerate().map(|(id, name)| (id.to_string(), json!(name))).collect();
-    [
+    let mut entries = vec![
         ("model_type", config.family.model_type().to_owned()),
-        ("problem_type", config.task().name().to_owned()),
-        ("id2label", json!(labels).to_string()),
+        ("architecture", config.family.class_of(config.head)),
         ("max_length", config.max_length().to_string()),
         ("pad_token_id", config.pad_token_id.to_string()),
-    ]
-    .map(|(key, value)| (key.to_owned(), value))
-    .to_vec()
+    ];
+    if !config.head.is_language_model() {
+        let named = |(id, name): (usize, &String)| (id.to_string(), json!(name));
+        let labels: serde_json::Map<_, _> = config.labels.iter().enumerate().map(named).collect();
+        entries.push(("problem_type", config.task().name().to_owned()));
+        entries.push(("id2label", json!(labels).to_string()));
+    }
+    entries.into_iter().map(|(key, value)| (key.to_owned(), value)).collect()
 }
 
 #[cfg(test)]

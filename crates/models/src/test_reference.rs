@@ -18,6 +18,28 @@ pub(crate) fn folder() -> PathBuf {
     fixture("bert")
 }
 
+/// The reference networks with other heads than a classifier of texts.
+pub(crate) const HEADS: [&str; 18] = [
+    "bert_pretraining",
+    "bert_masked",
+    "bert_tokens",
+    "distilbert_masked",
+    "distilbert_tokens",
+    "roberta_masked",
+    "roberta_tokens",
+    "electra_masked",
+    "electra_tokens",
+    "mobilebert_pretraining",
+    "mobilebert_square",
+    "mobilebert_masked",
+    "mobilebert_tokens",
+    "bert_answers",
+    "distilbert_answers",
+    "roberta_answers",
+    "electra_answers",
+    "mobilebert_answers",
+];
+
 pub(crate) fn fixture(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(name)
 }

@@ -2,8 +2,9 @@
 
 use std::path::Path;
 
+use autodistillation_distillation::evaluation::{MaskedAnswers, evaluate_masked_with};
 use autodistillation_distillation::{
-    Evaluation, ExampleSet, LatencySettings, evaluate_with, latency_examples, time_calls,
+    Batch, Evaluation, ExampleSet, LatencySettings, evaluate_with, latency_examples, time_calls,
 };
 use autodistillation_models::{Head, OnnxNetwork, TransformerConfig};
 use burn::tensor::Device;
@@ -11,6 +12,9 @@ use burn::tensor::Device;
 use crate::Error;
 use crate::plan::LatencyPlan;
 use crate::report::LatencyPercentiles;
+
+/// Masked texts in a call: the graph scores every word at every token.
+const MASKED_TEXTS: usize = 8;
 
 /// An ONNX file that runs.
 pub(super) struct OnnxSubject {
@@ -32,8 +36,11 @@ impl OnnxSubject {
 
     pub(super) fn answers(&self, set: &ExampleSet, batch_size: usize) -> Result<Evaluation, Error> {
         let device = Device::flex();
-        let threads = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-        OnnxNetwork::with_threads(threads, || {
+        OnnxNetwork::with_threads(threads(), || {
+            if self.head.is_language_model() {
+                let batches = (batch_size.min(MASKED_TEXTS), &device);
+                return evaluate_masked_with(set, batches, |batch| Ok(self.network.masked_answers(batch)?));
+            }
             evaluate_with(set, batch_size, |rows| {
                 let batch = set.batch(rows, &device);
                 let mut answers = self.network.run(&self.network.inputs(&batch)?)?;
@@ -43,6 +50,10 @@ impl OnnxSubject {
                 Ok(answers)
             })
         })
+    }
+
+    pub(super) fn masked_answers(&self, batch: &Batch) -> Result<MaskedAnswers, Error> {
+        Ok(OnnxNetwork::with_threads(threads(), || self.network.masked_answers(batch))?)
     }
 
     /// Leaves those logits of an example that belong to its `real` tokens, where logits belong to tokens.
@@ -74,7 +85,7 @@ impl OnnxSubject {
         let network = self.network.fixed_to([settings.batch_size, settings.length])?;
         let inputs = network.inputs(&set.batch(&set.rows(), &Device::flex()))?;
         let latency = OnnxNetwork::with_threads(settings.threads, || {
-            time_calls(settings.repeats, || network.run(&inputs).map(drop))
+            time_calls(settings.repeats, || network.compute(&inputs))
         })?;
         Ok(LatencyPercentiles { p50: latency.p50, p90: latency.p90, p99: latency.p99 })
     }
@@ -88,4 +99,9 @@ impl OnnxSubject {
         }
         costs
     }
+}
+
+/// All of the machine's.
+fn threads() -> usize {
+    std::thread::available_parallelism().map_or(1, std::num::NonZero::get)
 }

@@ -2,7 +2,8 @@
 
 use std::path::Path;
 
-use autodistillation_distillation::{Evaluation, ExampleSet, evaluate};
+use autodistillation_distillation::evaluation::{MaskedAnswers, masked_answers};
+use autodistillation_distillation::{Batch, Evaluation, ExampleSet, evaluate};
 use autodistillation_models::onnx::onnx_file;
 use autodistillation_models::{Tokenizer, Transformer, TransformerConfig};
 use burn::tensor::Device;
@@ -58,12 +59,12 @@ impl Subject {
         }
     }
 
-    /// The network, unless it is an ONNX file.
-    pub(super) fn network(&self) -> Option<&Transformer> {
+    /// What a language model says of masked texts.
+    pub(super) fn masked_answers(&self, batch: &Batch) -> Result<MaskedAnswers, Error> {
         match &self.network {
-            Runnable::Network(network) => Some(network),
+            Runnable::Network(network) => Ok(masked_answers(&**network, batch)?),
             #[cfg(feature = "onnx")]
-            Runnable::Onnx(_) => None,
+            Runnable::Onnx(subject) => subject.masked_answers(batch),
         }
     }
 

@@ -2,8 +2,9 @@
 
 use autodistillation_distillation::evaluation::probabilities;
 use autodistillation_distillation::metrics::argmax;
-use autodistillation_distillation::{Example, ExampleSet, Feature, MaskedText, Mode, Network, Taps, Target};
+use autodistillation_distillation::{Example, ExampleSet, MaskedText, Target};
 use autodistillation_models::{EncodedWords, Tokenizer};
+use burn::tensor::Device;
 use serde_json::{Map, json};
 
 use super::Prediction;
@@ -62,17 +63,11 @@ fn fill(subject: &Subject, (number, line): (usize, &str), longest: usize) -> Res
     let target = Target::Masked(MaskedText { tokens, follows: None });
     let example = Example { ids: encoded.ids, token_types: encoded.token_types, target };
     let set = ExampleSet::new(vec![example], tokenizer.padding_id());
-    let network = subject.network().ok_or_else(missing)?;
-    let batch = set.batch(&[0], &network.device());
-    if batch.targets.masked_places().is_none() {
-        return Err(missing());
-    }
-    let path = network.logits();
-    let features = network.forward(&batch, &Taps::new([path.clone()]), Mode::Evaluation);
-    let Some(Feature::MaskedTokens(scores)) = features.get(&path) else { return Err(missing()) };
+    let answers = subject.masked_answers(&set.batch(&[0], &Device::flex()))?;
+    let scores = answers.words.ok_or_else(missing)?;
     let width = scores.dims()[1];
     // A network of this device always gives its numbers back as f32 after the conversion.
-    let logits: Vec<f32> = scores.clone().into_data().convert::<f32>().try_into_vec().unwrap_or_default();
+    let logits: Vec<f32> = scores.into_data().convert::<f32>().try_into_vec().unwrap_or_default();
     let best = logits.chunks(width.max(1)).filter_map(|row| tokenizer.token(argmax(row) as u32));
     let label = best.collect::<Vec<_>>().join(" ");
     let probabilities = offered(&logits[..width.min(logits.len())], tokenizer);

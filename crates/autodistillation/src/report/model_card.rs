@@ -234,7 +234,8 @@ impl CardFormat {
                  session = onnxruntime.InferenceSession(\"path/to/this/folder/model.onnx\")\n\
                  inputs = tokenizer([\"a text\"], padding=True, return_tensors=\"np\")\n\
                  inputs = {port.name: inputs[port.name].astype(\"int64\") for port in session.get_inputs()}\n\
-                 logits = session.run([\"logits\"], inputs)[0]\n"
+                 names = [port.name for port in session.get_outputs()]\n\
+                 outputs = dict(zip(names, session.run(names, inputs)))\n"
                 .to_owned(),
         }
     }

@@ -1,6 +1,9 @@
 //! Networks that leave as ONNX files, and ONNX files in the place of networks.
 
-use crate::workplace::Workplace;
+use autodistillation::models::{Precision, Transformer, TransformerConfig, save};
+use serde_json::json;
+
+use crate::workplace::{Workplace, network};
 
 const RUN: [&str; 7] = ["run", "config.yaml", "--trials", "1", "--output", "out", "--quiet"];
 const EXPORT: [&str; 6] = ["export", "teacher", "--to", "exported", "--format", "onnx"];
@@ -27,6 +30,27 @@ fn a_run_needs_a_trial_and_an_onnx_file_is_f32() {
     workplace.refuse(&[&EXPORT[..], &["--precision", "f16"]].concat(), &["f32", "--format hf"]);
     workplace.refuse(&["export", "teacher", "--to", "out", "--format", "onnx"], &["`out` is not empty"]);
     assert!(!workplace.path("exported").exists());
+}
+
+/// A workplace with a language model in the teacher's place, and text that it can be measured on.
+fn reading() -> Workplace {
+    let workplace = Workplace::new();
+    let mut config = network();
+    config["architectures"] = json!(["BertForPreTraining"]);
+    config["initializer_range"] = 0.5.into();
+    let config = TransformerConfig::from_json(&config).unwrap();
+    let teacher = Transformer::random(config, 7, &Default::default());
+    save(&workplace.path("teacher"), &teacher, Precision::F32).unwrap();
+    workplace.write("text.txt", "a warm film\na dull play\n\na sad film\na funny play\n".repeat(6));
+    workplace
+}
+
+#[test]
+fn a_language_model_leaves_with_its_config_and_tokenizer() {
+    let workplace = reading();
+    workplace.succeed(&EXPORT);
+    assert!(workplace.path("exported/model.onnx").is_file());
+    assert!(workplace.read("exported/config.json").contains("BertForPreTraining"));
 }
 
 #[cfg(not(feature = "onnx"))]
@@ -79,6 +103,42 @@ mod with_a_runtime {
         for (expected, found) in folder.iter().zip(&file) {
             assert!((expected - found).abs() < 1e-5, "{folder:?} {file:?}");
         }
+    }
+
+    #[test]
+    fn words_under_masks_are_those_of_the_folder() {
+        let workplace = reading();
+        workplace.succeed(&EXPORT);
+        let measured =
+            |network: &str| workplace.succeed(&["evaluate", network, "--data", "text.txt", "--json"]).json();
+        let (folder, file) = (measured("teacher"), measured("exported/model.onnx"));
+        for metric in ["accuracy", "next_sentence", "examples", "flops"] {
+            assert!(folder[metric].is_number());
+            assert_eq!(folder[metric], file[metric], "{metric}");
+        }
+        for metric in ["loss", "perplexity"] {
+            let [expected, found] = [&folder, &file].map(|measured| measured[metric].as_f64().unwrap());
+            assert!((expected - found).abs() < 1e-4 * expected, "{metric}: {found} instead of {expected}");
+        }
+        workplace.write("lines.txt", "a [MASK] film\n[MASK] sad [MASK]\ta play\n");
+        let filled = |network: &str| {
+            let said = workplace.succeed(&["predict", network, "lines.txt", "--json"]).json();
+            let predictions = said["predictions"].as_array().unwrap().clone();
+            predictions.iter().map(|prediction| prediction["label"].clone()).collect::<Vec<_>>()
+        };
+        assert_eq!(filled("teacher"), filled("exported"));
+        assert_eq!(filled("exported").len(), 2);
+        workplace.write("lines.txt", "nothing is hidden\n");
+        workplace.refuse(&["predict", "exported", "lines.txt"], &["line 1 has no `[MASK]`"]);
+    }
+
+    #[test]
+    fn the_config_of_another_head_is_noticed() {
+        let workplace = reading();
+        workplace.succeed(&EXPORT);
+        workplace.edit("exported/config.json", "BertForPreTraining", "BertForMaskedLM");
+        let fragments = ["puts out prediction_logits", "a masked language model", "exported with it"];
+        workplace.refuse(&["evaluate", "exported", "--data", "text.txt"], &fragments);
     }
 
     #[test]

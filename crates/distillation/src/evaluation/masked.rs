@@ -2,11 +2,11 @@
 //! token would not fit into memory.
 
 use burn::tensor::activation::log_softmax;
-use burn::tensor::{Int, Tensor};
+use burn::tensor::{Device, Int, Tensor};
 
 use super::Evaluation;
 use crate::criterion::{Heads, scores};
-use crate::{Error, ExampleSet, MaskedTargets, Mode, Network, Parameters, Taps, Targets};
+use crate::{Batch, Error, ExampleSet, MaskedTargets, Mode, Network, Parameters, Taps, Targets};
 
 /// How well a network says what masks hide, and whether texts follow each other.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -15,6 +15,17 @@ pub struct MaskedScores {
     pub words: Score,
     /// Over pairs of texts; nothing where there are none or the network does not say.
     pub next_sentence: Score,
+}
+
+/// What a network says of a batch of masked texts.
+#[derive(Clone, Debug)]
+pub struct MaskedAnswers {
+    /// Scores of all words for each masked token, example by example, (masked tokens, vocabulary); absent where none is
+    /// masked.
+    pub words: Option<Tensor<2>>,
+    /// Scores of the second text following the first and of not following, (batch, 2); absent where the network does not
+    /// say.
+    pub follows: Option<Tensor<2>>,
 }
 
 /// Answers of one kind.
@@ -61,18 +72,47 @@ pub(super) fn evaluate<N: Network>(
     batch_size: usize,
 ) -> Result<Evaluation, Error> {
     let network = network.clone().frozen().valid();
-    let heads = Heads::of(&network);
-    let (taps, device) = (Taps::new(heads.paths()), network.device());
+    evaluate_masked_with(set, (batch_size, &network.device()), |batch| masked_answers(&network, batch))
+}
+
+/// What `network` says of a batch of masked texts, without dropout.
+///
+/// # Errors
+///
+/// [`Error::MissingFeature`] for a network without such answers.
+pub fn masked_answers<N: Network>(network: &N, batch: &Batch) -> Result<MaskedAnswers, Error> {
+    let heads = Heads::of(network);
+    let masked = batch.targets.masked_places().is_some();
+    let paths = heads.next_sentence.iter().chain(masked.then_some(&heads.logits));
+    let features = network.forward(batch, &Taps::new(paths.cloned()), Mode::Evaluation);
+    let of = |path| scores(&features, path);
+    Ok(MaskedAnswers {
+        words: masked.then(|| of(&heads.logits)).transpose()?,
+        follows: heads.next_sentence.as_ref().map(of).transpose()?,
+    })
+}
+
+/// The scores of `answer`, from batches on the device to what is said of them, over the masked texts of `set`, under the
+/// masks of the first pass over the data.
+///
+/// # Errors
+///
+/// Those of `answer`, and [`Error::Unreadable`].
+pub fn evaluate_masked_with<E: From<Error>>(
+    set: &ExampleSet,
+    (batch_size, device): (usize, &Device),
+    mut answer: impl FnMut(&Batch) -> Result<MaskedAnswers, E>,
+) -> Result<Evaluation, E> {
     let mut sums = MaskedScores::default();
     for rows in set.by_length(batch_size) {
-        let batch = set.batch(&rows, &device);
+        let batch = set.batch(&rows, device);
         let Targets::Masked(MaskedTargets { tokens, next }) = &batch.targets else { continue };
-        let features = network.forward(&batch, &taps, Mode::Evaluation);
-        if tokens.classes.dims()[0] > 0 {
-            sums.words.add(scores(&features, &heads.logits)?, &tokens.classes)?;
+        let MaskedAnswers { words, follows } = answer(&batch)?;
+        if let Some(words) = words {
+            sums.words.add(words, &tokens.classes)?;
         }
-        if let (Some(path), Some(next)) = (&heads.next_sentence, next) {
-            sums.next_sentence.add(scores(&features, path)?, next)?;
+        if let (Some(follows), Some(next)) = (follows, next) {
+            sums.next_sentence.add(follows, next)?;
         }
     }
     let losses = [sums.words.mean_loss(), sums.next_sentence.mean_loss()];

@@ -1,28 +1,27 @@
 //! BERT as a graph, and the families that only spell it otherwise.
 
-use super::graph::{GraphBuilder, OutputOf, Value};
+use super::graph::{GraphBuilder, Value};
+use super::heads::{HeadInputs, spelled};
 use super::messages::Graph;
 use super::operators::AttentionInputs;
 use crate::bert::head::HeadActivation;
-use crate::bert::{Attention, Bert, Embeddings, EncoderLayer, Pooler, ResidualOutput};
+use crate::bert::{Attention, Bert, Embeddings, EncoderLayer, ResidualOutput};
 use crate::config::Activation;
-use crate::head::NetworkHead;
 use crate::layers::Linear;
 
 /// The graph from token ids to logits.
-/// `None` for a language model.
-pub(super) fn graph(network: &Bert) -> Option<Graph> {
+pub(super) fn graph(network: &Bert) -> Graph {
     let (builder, ids, bias) = GraphBuilder::of_tokens();
     let mut body = Body { network, bias, builder };
-    let mut hidden = body.embeddings(&network.bert.embeddings, &ids);
+    let (words, mut hidden) = body.embeddings(&network.bert.embeddings, &ids);
     if let Some(project) = &network.bert.embeddings_project {
         hidden = body.linear("bert.embeddings_project", project, &hidden);
     }
     for layer in 0..network.bert.encoder.layer.len() {
         hidden = body.layer(layer, &hidden);
     }
-    let (logits, of) = body.head(&hidden)?;
-    Some(body.builder.finish((logits, network.config().num_labels()), of))
+    let inputs = HeadInputs { pooled: body.pooled(&hidden), tokens: hidden, words };
+    body.builder.ending_in(&network.head, (network.config(), &inputs))
 }
 
 struct Body<'a> {
@@ -35,8 +34,7 @@ struct Body<'a> {
 impl Body<'_> {
     /// The family's name of a module of BERT.
     fn at(&self, module: &str) -> String {
-        let spelling = self.network.config().family.spelling();
-        spelling.map_or_else(|| module.to_owned(), |spelling| spelling.module(module))
+        spelled(self.network.config().family, module)
     }
 
     /// (batch, rows, in) → (batch, rows, out)
@@ -45,13 +43,15 @@ impl Body<'_> {
         self.builder.linear(&place, linear, input)
     }
 
-    /// (batch, length) → (batch, length, width of the embeddings)
-    fn embeddings(&mut self, embeddings: &Embeddings, ids: &Value) -> Value {
+    /// The table of the words, and what the embeddings make of ids: (batch, length) → (batch, length, embedding).
+    fn embeddings(&mut self, embeddings: &Embeddings, ids: &Value) -> (Value, Value) {
         let place = self.at("bert.embeddings");
         let at = |module: &str| format!("{place}.{module}");
         let first = self.network.config().first_position();
         let builder = &mut self.builder;
-        let mut sum = builder.look_up(&at("word_embeddings"), &embeddings.word_embeddings, ids);
+        let module = at("word_embeddings");
+        let words = builder.table(&module, &embeddings.word_embeddings);
+        let mut sum = builder.rows_of(&module, &words, ids);
         if let Some(table) = &embeddings.token_type_embeddings {
             let module = at("token_type_embeddings");
             // RoBERTa's one segment, which its tokenizer does not name.
@@ -66,7 +66,7 @@ impl Body<'_> {
         let table = (&embeddings.position_embeddings, first);
         let positions = builder.positions(&at("position_embeddings"), table, ids);
         let sum = builder.node("Add", &place, &[&sum, &positions]);
-        builder.layer_norm(&at("LayerNorm"), &embeddings.layer_norm, &sum)
+        (words, builder.layer_norm(&at("LayerNorm"), &embeddings.layer_norm, &sum))
     }
 
     /// (batch, length, hidden) → (batch, rows, hidden). A classifier of texts reads the first token only, so that its last
@@ -115,28 +115,17 @@ impl Body<'_> {
         self.builder.layer_norm(&norm, &output.layer_norm, &sum)
     }
 
-    /// (batch, length, hidden) → (batch, labels), or (batch, length, labels); `None` for a language model.
-    fn head(&mut self, hidden: &Value) -> Option<(Value, OutputOf)> {
-        match &self.network.head {
-            NetworkHead::Classifier(linear) => {
-                let pooler = self.network.bert.pooler.as_ref()?;
-                Some((self.classified(hidden, (pooler, linear)), OutputOf::Texts))
-            }
-            head => self.builder.token_head(head, hidden),
-        }
-    }
-
-    /// (batch, length, hidden) → (batch, labels)
-    fn classified(&mut self, hidden: &Value, (pooler, linear): (&Pooler, &Linear)) -> Value {
-        let (place, classifier) = (self.at("bert.pooler.dense"), self.at("classifier"));
+    /// (batch, length, hidden) → (batch, hidden), where there is a pooler.
+    fn pooled(&mut self, hidden: &Value) -> Value {
+        let Some(pooler) = &self.network.bert.pooler else { return hidden.clone() };
+        let place = self.at("bert.pooler.dense");
         let builder = &mut self.builder;
         let first = builder.first_vector(&place, hidden);
         let pooled = builder.dense(&place, &pooler.dense, &first);
-        let pooled = match HeadActivation::of(self.network.config().family) {
+        match HeadActivation::of(self.network.config().family) {
             HeadActivation::Tanh => builder.node("Tanh", &place, &[&pooled]),
             HeadActivation::Relu => builder.activation(&place, Activation::Relu, &pooled),
             HeadActivation::Gelu => builder.activation(&place, Activation::Gelu, &pooled),
-        };
-        builder.dense(&classifier, linear, &pooled)
+        }
     }
 }

@@ -6,8 +6,6 @@ use burn::module::Param;
 use burn::tensor::{Tensor as BurnTensor, TensorData};
 
 use super::messages::{Attribute, AttributeValue, Dimension, Graph, Node, Numbers, Port, Tensor, code};
-use super::{END_LOGITS, LOGITS, START_LOGITS};
-use crate::head::{NetworkHead, QA_OUTPUTS};
 
 /// A tensor of the graph, by its name.
 #[derive(Clone, Debug, PartialEq)]
@@ -28,15 +26,6 @@ pub(super) struct GraphBuilder {
 pub(super) const BATCH: &str = "batch";
 /// The dimension that is the number of tokens of the longest example.
 pub(super) const LENGTH: &str = "length";
-
-/// What an output has a row for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum OutputOf {
-    Texts,
-    Tokens,
-    /// Tokens, of whose two numbers each is an output by itself.
-    Spans,
-}
 
 impl GraphBuilder {
     /// An input of token ids or the like: int64, (batch, length).
@@ -102,46 +91,18 @@ impl GraphBuilder {
         self.constant(format!("constant.[{}]", written.join(",")), (vec![values.len()], numbers))
     }
 
-    /// The graph, whose outputs in f32 are `value`: `logits`, (batch, width), or (batch, length, width) `of` tokens, or
-    /// `start_logits` and `end_logits`, (batch, length).
-    pub(super) fn finish(mut self, (value, width): (Value, usize), of: OutputOf) -> Graph {
-        let named = |name: &str| Dimension::Named(name.to_owned());
-        let fixed = Dimension::Fixed(width as i64);
-        match of {
-            OutputOf::Texts => self.output(LOGITS, &value, vec![named(BATCH), fixed]),
-            OutputOf::Tokens => self.output(LOGITS, &value, vec![named(BATCH), named(LENGTH), fixed]),
-            OutputOf::Spans => {
-                for (place, name) in (0..).zip([START_LOGITS, END_LOGITS]) {
-                    let index = self.integer(place);
-                    let axis = vec![integer("axis", 2)];
-                    let scores = self.node_with("Gather", name, (&[&value, &index], axis));
-                    self.output(name, &scores, vec![named(BATCH), named(LENGTH)]);
-                }
-            }
-        }
+    /// The graph as it stands.
+    pub(super) fn finish(self) -> Graph {
         self.graph
     }
 
-    /// Makes `value` an output called `name`.
-    fn output(&mut self, name: &str, value: &Value, dims: Vec<Dimension>) {
+    /// Makes `value`, in f32, an output called `name`.
+    pub(super) fn output(&mut self, name: &str, value: &Value, dims: Vec<Dimension>) {
         for node in &mut self.graph.nodes {
             let names = node.outputs.iter_mut().chain(&mut node.inputs);
             names.filter(|other| **other == value.0).for_each(|other| name.clone_into(other));
         }
         self.graph.outputs.push(Port { name: name.to_owned(), element: code::FLOAT_32, dims });
-    }
-
-    /// What a head says of each token, (batch, length, hidden) → (batch, length, labels); `None` for heads that do not.
-    pub(super) fn token_head(&mut self, head: &NetworkHead, hidden: &Value) -> Option<(Value, OutputOf)> {
-        match head {
-            NetworkHead::TokenClassifier(linear) => {
-                Some((self.linear("classifier", linear, hidden), OutputOf::Tokens))
-            }
-            NetworkHead::QuestionAnswering(linear) => {
-                Some((self.linear(QA_OUTPUTS, linear, hidden), OutputOf::Spans))
-            }
-            NetworkHead::Classifier(_) | NetworkHead::Language(_) => None,
-        }
     }
 
     fn constant(&mut self, name: String, (dims, numbers): (Vec<usize>, Numbers)) -> Value {

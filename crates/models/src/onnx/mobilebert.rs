@@ -1,26 +1,25 @@
 //! MobileBERT as a graph.
 
-use super::graph::{GraphBuilder, OutputOf, Value, integer};
+use super::graph::{GraphBuilder, Value, integer};
+use super::heads::HeadInputs;
 use super::messages::Graph;
 use super::operators::AttentionInputs;
 use crate::config::Bottlenecks;
-use crate::head::NetworkHead;
 use crate::layers::Linear;
 use crate::mobilebert::{
-    Bottleneck, BottleneckLayer, Embeddings, Intermediate, Layer, MobileBert, Norm, Output, Pooler,
+    Bottleneck, BottleneckLayer, Embeddings, Intermediate, Layer, MobileBert, Norm, Output,
 };
 
 /// The graph from token ids to logits.
-/// `None` for a language model.
-pub(super) fn graph(network: &MobileBert) -> Option<Graph> {
+pub(super) fn graph(network: &MobileBert) -> Graph {
     let (builder, ids, bias) = GraphBuilder::of_tokens();
     let mut body = Body { network, bias, builder };
-    let mut hidden = body.embeddings(&network.mobilebert.embeddings, &ids);
+    let (words, mut hidden) = body.embeddings(&network.mobilebert.embeddings, &ids);
     for layer in 0..network.mobilebert.encoder.layer.len() {
         hidden = body.layer(layer, &hidden);
     }
-    let (logits, of) = body.head(&hidden)?;
-    Some(body.builder.finish((logits, network.config().num_labels()), of))
+    let inputs = HeadInputs { pooled: body.pooled(&hidden), tokens: hidden, words };
+    body.builder.ending_in(&network.head, (network.config(), &inputs))
 }
 
 struct Body<'a> {
@@ -39,12 +38,14 @@ struct Entering {
 }
 
 impl Body<'_> {
-    /// (batch, length) → (batch, length, hidden)
-    fn embeddings(&mut self, embeddings: &Embeddings, ids: &Value) -> Value {
+    /// The table of the words, and what the embeddings make of ids: (batch, length) → (batch, length, hidden).
+    fn embeddings(&mut self, embeddings: &Embeddings, ids: &Value) -> (Value, Value) {
         let place = "mobilebert.embeddings";
         let at = |module: &str| format!("{place}.{module}");
         let builder = &mut self.builder;
-        let mut words = builder.look_up(&at("word_embeddings"), &embeddings.word_embeddings, ids);
+        let module = at("word_embeddings");
+        let table_of_words = builder.table(&module, &embeddings.word_embeddings);
+        let mut words = builder.rows_of(&module, &table_of_words, ids);
         if embeddings.has_trigrams() {
             words = builder.with_neighbours(place, (&words, ids));
         }
@@ -59,7 +60,7 @@ impl Body<'_> {
         let positions = builder.positions(&at("position_embeddings"), table, ids);
         let sum = builder.node("Add", place, &[&words, &positions]);
         let sum = builder.node("Add", place, &[&sum, &segments]);
-        builder.norm(&at("LayerNorm"), &embeddings.layer_norm, &sum)
+        (table_of_words, builder.norm(&at("LayerNorm"), &embeddings.layer_norm, &sum))
     }
 
     /// (batch, length, hidden) → (batch, rows, hidden); for a classifier of texts the last layer computes the first token
@@ -182,26 +183,16 @@ impl Body<'_> {
         self.builder.norm(&format!("{place}.LayerNorm"), norm, &sum)
     }
 
-    /// (batch, length, hidden) → (batch, labels), or (batch, length, labels); `None` for a language model.
-    fn head(&mut self, hidden: &Value) -> Option<(Value, OutputOf)> {
-        match &self.network.head {
-            NetworkHead::Classifier(linear) => {
-                let pooler = self.network.mobilebert.pooler.as_ref()?;
-                Some((self.classified(hidden, (pooler, linear)), OutputOf::Texts))
-            }
-            head => self.builder.token_head(head, hidden),
-        }
-    }
-
-    /// (batch, length, hidden) → (batch, labels)
-    fn classified(&mut self, hidden: &Value, (pooler, linear): (&Pooler, &Linear)) -> Value {
+    /// (batch, length, hidden) → (batch, hidden), where there is a pooler.
+    fn pooled(&mut self, hidden: &Value) -> Value {
+        let Some(pooler) = &self.network.mobilebert.pooler else { return hidden.clone() };
         let place = "mobilebert.pooler";
         let mut pooled = self.builder.first_vector(place, hidden);
         if let Some(dense) = &pooler.dense {
             pooled = self.builder.dense("mobilebert.pooler.dense", dense, &pooled);
             pooled = self.builder.node("Tanh", place, &[&pooled]);
         }
-        self.builder.dense("classifier", linear, &pooled)
+        pooled
     }
 }
 

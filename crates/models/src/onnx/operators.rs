@@ -59,8 +59,18 @@ impl GraphBuilder {
 
     /// Rows of a table, (batch, length) → (batch, length, width).
     pub(super) fn look_up(&mut self, place: &str, table: &Embedding, ids: &Value) -> Value {
-        let table = self.parameter(&format!("{place}.weight"), &table.weight);
-        self.node_with("Gather", place, (&[&table, ids], vec![integer("axis", 0)]))
+        let table = self.table(place, table);
+        self.rows_of(place, &table, ids)
+    }
+
+    /// A table for more than one use, (rows, width).
+    pub(super) fn table(&mut self, place: &str, table: &Embedding) -> Value {
+        self.parameter(&format!("{place}.weight"), &table.weight)
+    }
+
+    /// Rows of such a table, (batch, length) → (batch, length, width).
+    pub(super) fn rows_of(&mut self, place: &str, table: &Value, ids: &Value) -> Value {
+        self.node_with("Gather", place, (&[table, ids], vec![integer("axis", 0)]))
     }
 
     /// The vectors of as many positions as `ids` has tokens, from row `first` of the table on, (length, width).

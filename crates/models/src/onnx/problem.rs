@@ -1,5 +1,7 @@
 //! What can be wrong with an ONNX file.
 
+use crate::Head;
+
 /// Why an ONNX file cannot be run.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -41,6 +43,26 @@ pub enum OnnxProblem {
         /// Logits of an example.
         found: usize,
         /// Labels of the config.
+        expected: usize,
+    },
+    /// The file and the config have different heads.
+    #[error(
+        "it puts out {found}, and its config.json is that of {head}: use the config.json that was exported with it"
+    )]
+    OtherHead {
+        /// Names of its outputs.
+        found: String,
+        /// The config's head.
+        head: Head,
+    },
+    /// The file and the config have different vocabularies.
+    #[error(
+        "it scores {found} words and its config.json has {expected}: use the config.json that was exported with it"
+    )]
+    OtherWords {
+        /// Scores of a token.
+        found: usize,
+        /// Words of the config.
         expected: usize,
     },
     /// A call would take more memory than a network of this program's.

@@ -8,6 +8,8 @@ use super::OnnxProblem;
 use super::messages::{
     Attribute, AttributeValue, Dimension, Graph, Model, Node, Numbers, Port, Tensor, code,
 };
+use super::output_names;
+use crate::Head;
 
 /// An operator that is run.
 struct Operator {
@@ -32,7 +34,7 @@ impl Operator {
 const OPERATORS: [Operator; 19] = [
     operator("Add", 2, 2),
     operator("Cast", 1, 1).with(&[("to", code::FLOAT_32..=code::BOOL)]),
-    operator("Concat", 2, 3).with(&[("axis", 1..=2)]),
+    operator("Concat", 2, 3).with(&[("axis", 0..=2)]),
     operator("Div", 2, 2),
     operator("Erf", 1, 1),
     operator("Gather", 2, 2).with(&[("axis", 0..=1)]),
@@ -51,6 +53,10 @@ const OPERATORS: [Operator; 19] = [
     operator("Where", 3, 3),
 ];
 
+/// What may be computed from the file alone: a decoder, which is the table of the words, turned, and further rows.
+const OF_THE_FILE: [&str; 2] = ["Transpose", "Concat"];
+const MOST_OF_THE_FILE: usize = 2;
+
 const OPSETS: RangeInclusive<i64> = 13..=18;
 const MOST_NODES: usize = 20_000;
 const MOST_DIMS: usize = 6;
@@ -62,6 +68,8 @@ const SIZES: RangeInclusive<i64> = 0..=1 << 20;
 pub(super) struct Screened {
     /// Its inputs in order.
     pub(super) inputs: Vec<Screen>,
+    /// The names of its outputs in order: those of a head.
+    pub(super) outputs: &'static [&'static str],
 }
 
 /// One input.
@@ -76,7 +84,7 @@ pub(super) struct Screen {
 /// What is known of a tensor before anything runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Origin {
-    /// It is in the file.
+    /// It is in the file, or follows from what is.
     Held,
     /// It follows from the inputs.
     Computed,
@@ -100,13 +108,18 @@ pub(super) fn screen(model: &Model) -> Result<Screened, OnnxProblem> {
         input(port)?;
         define(&mut origins, &port.name, Origin::Computed)?;
     }
+    let mut of_the_file = 0;
     for node in &graph.nodes {
         known_operator(node)?;
-        connected(node, &origins)?;
-        define(&mut origins, &node.outputs[0], Origin::Computed)?;
+        let origin = origin(node, &origins)?;
+        of_the_file += usize::from(origin == Origin::Held);
+        if of_the_file > MOST_OF_THE_FILE {
+            return Err(OnnxProblem::graph(&node.name, NO_INPUT));
+        }
+        define(&mut origins, &node.outputs[0], origin)?;
     }
-    output(graph, &origins)?;
-    Ok(Screened { inputs: graph.inputs.iter().map(|port| looked_up(graph, port)).collect() })
+    let outputs = outputs(graph, &origins)?;
+    Ok(Screened { inputs: graph.inputs.iter().map(|port| looked_up(graph, port)).collect(), outputs })
 }
 
 fn define<'a>(
@@ -174,27 +187,32 @@ fn is_known(attribute: &Attribute, settings: &[(&str, RangeInclusive<i64>)]) -> 
     }
 }
 
-/// Every input is there already, and one of them follows from the graph's: nothing is computed from the file alone.
-fn connected(node: &Node, origins: &BTreeMap<&str, Origin>) -> Result<(), OnnxProblem> {
+const NO_INPUT: &str = "an operator depends on no input";
+
+/// Where what a node puts out comes from. All its inputs are there already, and one of them follows from the graph's: but
+/// for a decoder's sake nothing is computed from the file alone.
+fn origin(node: &Node, origins: &BTreeMap<&str, Origin>) -> Result<Origin, OnnxProblem> {
     let found: Option<Vec<Origin>> =
         node.inputs.iter().map(|name| origins.get(name.as_str()).copied()).collect();
     match found {
         None => Err(OnnxProblem::graph(&node.name, "an operator comes before its inputs")),
-        Some(found) if !found.contains(&Origin::Computed) => {
-            Err(OnnxProblem::graph(&node.name, "an operator depends on no input"))
-        }
-        Some(_) => Ok(()),
+        Some(found) if found.contains(&Origin::Computed) => Ok(Origin::Computed),
+        Some(_) if OF_THE_FILE.contains(&&*node.operator) => Ok(Origin::Held),
+        Some(_) => Err(OnnxProblem::graph(&node.name, NO_INPUT)),
     }
 }
 
-fn output(graph: &Graph, origins: &BTreeMap<&str, Origin>) -> Result<(), OnnxProblem> {
-    let [output] = graph.outputs.as_slice() else {
-        return Err(OnnxProblem::graph(super::LOGITS, "the graph has not this one output"));
+/// The names of the outputs, which are computed and those of a head.
+fn outputs(graph: &Graph, origins: &BTreeMap<&str, Origin>) -> Result<&'static [&'static str], OnnxProblem> {
+    let found: Vec<&str> = graph.outputs.iter().map(|port| &*port.name).collect();
+    let Some(names) = Head::ALL.map(output_names).into_iter().find(|names| *names == found) else {
+        let named = found.join(", ");
+        return Err(OnnxProblem::graph(&named, "these are not the outputs of a network that is run here"));
     };
-    if output.name != super::LOGITS || origins.get(&*output.name) != Some(&Origin::Computed) {
-        return Err(OnnxProblem::graph(&output.name, "the graph's output is not computed `logits`"));
+    match names.iter().find(|name| origins.get(**name) != Some(&Origin::Computed)) {
+        Some(name) => Err(OnnxProblem::graph(name, "the output is not computed")),
+        None => Ok(names),
     }
-    Ok(())
 }
 
 /// An input with the rows of the tables that it looks up.
@@ -216,17 +234,17 @@ fn shown(name: &str) -> String {
 mod tests {
     use super::*;
     use crate::onnx::model;
-    use crate::test_networks;
+    use crate::{Transformer, test_networks, test_reference};
 
     fn broken(change: impl Fn(&mut Model)) -> String {
-        let mut model = model(&test_networks::tiny(0)).unwrap();
+        let mut model = model(&test_networks::tiny(0));
         change(&mut model);
         screen(&model).unwrap_err().to_string()
     }
 
     #[test]
     fn an_exported_network_passes_with_the_rows_of_its_tables() {
-        let screened = screen(&model(&test_networks::tiny(0)).unwrap()).unwrap();
+        let screened = screen(&model(&test_networks::tiny(0))).unwrap();
         let rows: Vec<_> = screened.inputs.iter().map(|input| (&*input.name, input.rows)).collect();
         assert_eq!(rows, [("input_ids", Some(60)), ("attention_mask", None), ("token_type_ids", Some(2))]);
     }
@@ -262,6 +280,25 @@ mod tests {
             node.inputs.iter_mut().for_each(|input| input.clone_from(&held));
         });
         assert!(said.contains("depends on no input"), "{said}");
+    }
+
+    #[test]
+    fn a_decoder_is_the_only_exception() {
+        let folder = test_reference::fixture("mobilebert_masked");
+        let network = Transformer::load(&folder, &burn::tensor::Device::flex()).unwrap().network;
+        let mut model = model(&network);
+        assert_eq!(screen(&model).unwrap().outputs, ["logits"]);
+        let turned = model.graph.nodes.iter().rposition(|node| node.operator == "Concat").unwrap();
+        let again = Node {
+            operator: "Transpose".to_owned(),
+            name: "once more".to_owned(),
+            inputs: model.graph.nodes[turned].outputs.clone(),
+            outputs: vec!["once more".to_owned()],
+            attributes: Vec::new(),
+        };
+        model.graph.nodes.insert(turned + 1, again);
+        let said = screen(&model).unwrap_err().to_string();
+        assert!(said.contains("`once more`") && said.contains("depends on no input"), "{said}");
     }
 
     #[test]

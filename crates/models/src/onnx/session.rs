@@ -1,5 +1,7 @@
 //! An ONNX file under tract, a runtime in plain Rust (<https://github.com/sonos/tract>).
 
+mod masked;
+
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -9,15 +11,15 @@ use burn::tensor::TensorData;
 use tract_linalg::multithread::{Executor, multithread_tract_scope};
 use tract_onnx::prelude::{
     Datum, Framework, InferenceFact, InferenceModelExt, IntoRunnable, Symbol, SymbolValues, TDim, TValue,
-    Tensor, ToDim, TractResult, TypedModel, TypedRunnableModel,
+    TVec, Tensor, ToDim, TractResult, TypedModel, TypedRunnableModel,
 };
 
 use tract_onnx::tract_hir::internal::DimLike;
 
 use super::graph::{BATCH, LENGTH};
 use super::messages::Model;
-use super::screening::{Screen, screen};
-use super::{ATTENTION_MASK, INPUT_IDS, OnnxProblem};
+use super::screening::{Screen, Screened, screen};
+use super::{ATTENTION_MASK, INPUT_IDS, OnnxProblem, output_names};
 use crate::{Error, Head, TransformerConfig, files};
 
 /// The largest tensor in a call.
@@ -28,6 +30,7 @@ const MOST_MEGABYTES: u64 = 4096;
 pub struct OnnxNetwork {
     path: PathBuf,
     inputs: Vec<Screen>,
+    outputs: &'static [&'static str],
     model: TypedModel,
     plan: Arc<TypedRunnableModel>,
     /// Elements of each tensor in a call, by batch and length.
@@ -47,8 +50,8 @@ impl OnnxNetwork {
     ///
     /// # Errors
     ///
-    /// [`Error::Onnx`] with what is wrong with the file: not whole, operators that are not run, a broken graph, other
-    /// labels than the config's.
+    /// [`Error::Onnx`] with what is wrong with the file: not whole, operators that are not run, a broken graph, another head
+    /// or other labels or words than the config's.
     pub fn load(path: &Path, config: &TransformerConfig) -> Result<Self, Error> {
         let bytes = files::read(path)?;
         Self::from_bytes(path, &bytes, config)
@@ -62,23 +65,14 @@ impl OnnxNetwork {
         let clean = model.to_bytes();
         drop(model);
         let (model, axes) = contained(|| typed(&clean))?;
-        let expected = config.num_labels();
-        let found = match config.head {
-            Head::QuestionAnswering => model.output_outlets().len(), // Each end of an answer has an output.
-            _ => {
-                let last = model.output_fact(0).ok().and_then(|fact| fact.shape.last()?.to_usize().ok());
-                last.unwrap_or_default()
-            }
-        };
-        if found != expected {
-            return Err(OnnxProblem::OtherLabels { found, expected });
-        }
+        check_fits(&model, (screened.outputs, config))?;
         let plan = contained(|| planned(model.clone()))?;
         let sizes = model.nodes().iter().flat_map(|node| {
             node.outputs.iter().map(|output| (node.name.clone(), output.fact.shape.volume()))
         });
         let sizes = sizes.collect();
-        Ok(Self { path: path.to_owned(), inputs: screened.inputs, model, plan, sizes, axes })
+        let Screened { inputs, outputs } = screened;
+        Ok(Self { path: path.to_owned(), inputs, outputs, model, plan, sizes, axes })
     }
 
     /// The same network, prepared for calls of this batch and length alone, as one would for a service.
@@ -116,18 +110,17 @@ impl OnnxNetwork {
     }
 
     /// Logits of every example; where tokens have classes, those of its tokens one after another, padding included; where
-    /// answers are spans, the scores of being the first token and then those of being the last, padding included.
+    /// answers are spans, the scores of being the first token and then those of being the last, padding included. Language
+    /// models are asked for [`OnnxNetwork::masked_answers`].
     ///
     /// # Errors
     ///
     /// [`Error::Onnx`] when the runtime fails.
     pub fn run(&self, inputs: &OnnxInputs) -> Result<Vec<Vec<f32>>, Error> {
         let run = || {
-            let tensors = inputs.tensors.iter().map(|tensor| TValue::from(tensor.clone())).collect();
-            let outputs = self.plan.run(tensors)?;
             let mut answers = vec![Vec::new(); inputs.shape[0]];
-            for output in &outputs {
-                let values = output.try_as_plain_ram()?.as_slice::<f32>()?;
+            for output in &self.call(inputs)? {
+                let values = numbers(output)?;
                 let width = (values.len() / inputs.shape[0].max(1)).max(1);
                 let of_examples = answers.iter_mut().zip(values.chunks(width));
                 of_examples.for_each(|(answer, values): (&mut Vec<f32>, _)| answer.extend_from_slice(values));
@@ -135,6 +128,19 @@ impl OnnxNetwork {
             Ok(answers)
         };
         contained(run).map_err(|problem| self.problem(problem))
+    }
+
+    /// As [`OnnxNetwork::run`], with the answers left unread: their number is large where words are scored.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Onnx`] when the runtime fails.
+    pub fn compute(&self, inputs: &OnnxInputs) -> Result<(), Error> {
+        contained(|| self.call(inputs).map(drop)).map_err(|problem| self.problem(problem))
+    }
+
+    fn call(&self, inputs: &OnnxInputs) -> TractResult<TVec<TValue>> {
+        self.plan.run(inputs.tensors.iter().map(|tensor| TValue::from(tensor.clone())).collect())
     }
 
     /// Does `work` with `threads` threads for each call of a network.
@@ -174,6 +180,41 @@ fn typed(bytes: &[u8]) -> TractResult<(TypedModel, [Symbol; 2])> {
 
 fn planned(model: TypedModel) -> TractResult<Arc<TypedRunnableModel>> {
     model.into_optimized()?.into_runnable()
+}
+
+/// Refuses a graph of another head, with other labels or with other words than the config's.
+fn check_fits(
+    model: &TypedModel,
+    (outputs, config): (&[&str], &TransformerConfig),
+) -> Result<(), OnnxProblem> {
+    if outputs != output_names(config.head) {
+        return Err(OnnxProblem::OtherHead { found: outputs.join(", "), head: config.head });
+    }
+    let found = width(model, 0);
+    match config.head {
+        Head::QuestionAnswering => Ok(()), // Its outputs are as wide as texts are long.
+        Head::MaskedLanguageModel | Head::Pretraining if found != config.vocab_size => {
+            Err(OnnxProblem::OtherWords { found, expected: config.vocab_size })
+        }
+        Head::Pretraining if width(model, 1) != 2 => {
+            Err(OnnxProblem::graph(outputs[1], "its width is not 2"))
+        }
+        Head::Classifier | Head::TokenClassifier if found != config.num_labels() => {
+            Err(OnnxProblem::OtherLabels { found, expected: config.num_labels() })
+        }
+        _ => Ok(()),
+    }
+}
+
+/// The last dimension of an output, where the graph fixes it.
+fn width(model: &TypedModel, output: usize) -> usize {
+    let last = model.output_fact(output).ok().and_then(|fact| fact.shape.last()?.to_usize().ok());
+    last.unwrap_or_default()
+}
+
+/// What a tensor of f32 holds.
+fn numbers(tensor: &TValue) -> TractResult<&[f32]> {
+    tensor.try_as_plain_ram()?.as_slice::<f32>()
 }
 
 /// An input's numbers, all of which its tables have.

@@ -2,10 +2,14 @@
 
 use super::messages::{Dimension, Graph, Node};
 use super::*;
-use crate::test_networks;
+use crate::{test_networks, test_reference};
 
 fn graph(values: &[(&str, serde_json::Value)]) -> Graph {
-    model(&test_networks::with(values, 3)).unwrap().graph
+    model(&test_networks::with(values, 3)).graph
+}
+
+fn reference(name: &str) -> Transformer {
+    Transformer::load(&test_reference::fixture(name), &burn::tensor::Device::flex()).unwrap().network
 }
 
 fn count(graph: &Graph, operator: &str) -> usize {
@@ -14,7 +18,7 @@ fn count(graph: &Graph, operator: &str) -> usize {
 
 #[test]
 fn what_is_written_is_read_back() {
-    let written = model(&test_networks::tiny(1)).unwrap();
+    let written = model(&test_networks::tiny(1));
     assert_eq!(Model::from_bytes(&written.to_bytes()).unwrap(), written);
 }
 
@@ -30,19 +34,75 @@ fn inputs_and_the_output_are_called_as_transformers_calls_them() {
 }
 
 #[test]
+fn outputs_of_every_head_are_called_as_transformers_calls_them() {
+    let named = |name: &str| Dimension::Named(name.to_owned());
+    for (fixture, expected) in [
+        ("bert", vec![("logits", vec![named("batch"), Dimension::Fixed(3)])]),
+        ("roberta_tokens", vec![("logits", vec![named("batch"), named("length"), Dimension::Fixed(3)])]),
+        (
+            "electra_answers",
+            vec![
+                ("start_logits", vec![named("batch"), named("length")]),
+                ("end_logits", vec![named("batch"), named("length")]),
+            ],
+        ),
+        ("distilbert_masked", vec![("logits", vec![named("batch"), named("length"), Dimension::Fixed(32)])]),
+        (
+            "mobilebert_pretraining",
+            vec![
+                ("prediction_logits", vec![named("batch"), named("length"), Dimension::Fixed(32)]),
+                ("seq_relationship_logits", vec![named("batch"), Dimension::Fixed(2)]),
+            ],
+        ),
+    ] {
+        let graph = model(&reference(fixture)).graph;
+        let found: Vec<_> = graph.outputs.iter().map(|port| (&*port.name, port.dims.clone())).collect();
+        assert_eq!(found, expected, "{fixture}");
+    }
+}
+
+#[test]
 fn every_parameter_is_held_once_under_its_checkpoints_name() {
-    for family in crate::Family::ALL {
-        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(family.model_type());
-        let network = Transformer::load(&folder, &burn::tensor::Device::flex()).unwrap().network;
-        let graph = model(&network).unwrap().graph;
+    for name in test_reference::HEADS.into_iter().chain(crate::Family::ALL.map(crate::Family::model_type)) {
+        let network = reference(name);
+        let graph = model(&network).graph;
         let held: Vec<&str> = graph.initializers.iter().map(|tensor| &*tensor.name).collect();
         for slot in crate::weights::slots(&network) {
             assert_eq!(held.iter().filter(|name| **name == slot.name).count(), 1, "{}", slot.name);
         }
         let parameters: usize = graph.initializers.iter().map(|tensor| tensor.numbers.len()).sum();
         let all = cost::parameters(network.config());
-        assert!((parameters as u64).abs_diff(all) < all / 20, "{family}: {parameters} of {all}");
+        assert!((parameters as u64).abs_diff(all) < all / 20, "{name}: {parameters} of {all}");
     }
+}
+
+#[test]
+fn the_decoder_is_the_table_of_the_words() {
+    for (name, table, operators) in [
+        ("electra_masked", "electra.embeddings.word_embeddings.weight", ["Transpose", "MatMul"]),
+        ("mobilebert_square", "mobilebert.embeddings.word_embeddings.weight", ["Transpose", "MatMul"]),
+        ("mobilebert_masked", "mobilebert.embeddings.word_embeddings.weight", ["Transpose", "Concat"]),
+    ] {
+        let graph = model(&reference(name)).graph;
+        let uses = |value: &str| -> Vec<Node> {
+            let reads = |node: &&Node| node.inputs.iter().any(|input| input == value);
+            graph.nodes.iter().filter(reads).cloned().collect()
+        };
+        let of_table = uses(table);
+        let found: Vec<&str> = of_table.iter().map(|node| &*node.operator).collect();
+        assert_eq!(found, ["Gather", operators[0]], "{name}");
+        let turned = uses(&of_table[1].outputs[0]);
+        assert_eq!(turned.iter().map(|node| &*node.operator).collect::<Vec<_>>(), [operators[1]], "{name}");
+    }
+}
+
+#[test]
+fn the_file_of_a_language_model_names_its_class_and_no_labels() {
+    let model = model(&reference("bert_pretraining"));
+    let keys: Vec<&str> = model.metadata.iter().map(|(key, _)| &**key).collect();
+    assert_eq!(keys, ["model_type", "architecture", "max_length", "pad_token_id"]);
+    assert_eq!(model.metadata[1].1, "BertForPreTraining");
+    assert!(model.doc.contains("for 32 words"), "{}", model.doc);
 }
 
 #[test]
@@ -65,7 +125,7 @@ fn each_activation_has_its_own_operators() {
 #[test]
 fn the_file_names_its_labels_and_its_maker() {
     let id2label = serde_json::json!({"0": "no", "1": "jein", "2": "yes"});
-    let model = model(&test_networks::with(&[("id2label", id2label.clone())], 0)).unwrap();
+    let model = model(&test_networks::with(&[("id2label", id2label.clone())], 0));
     let value = |key: &str| model.metadata.iter().find(|(name, _)| name == key).unwrap().1.clone();
     assert_eq!(serde_json::from_str::<serde_json::Value>(&value("id2label")).unwrap(), id2label);
     assert_eq!(value("problem_type"), "single_label_classification");
@@ -80,7 +140,7 @@ fn a_folder_gets_the_config_beside_the_file() {
     save_onnx(folder.path(), &network).unwrap();
     assert_eq!(&TransformerConfig::from_folder(folder.path()).unwrap().labels, &network.config().labels);
     let bytes = std::fs::read(folder.path().join(ONNX_FILE)).unwrap();
-    assert_eq!(Model::from_bytes(&bytes).unwrap(), model(&network).unwrap());
+    assert_eq!(Model::from_bytes(&bytes).unwrap(), model(&network));
 }
 
 #[test]
@@ -93,7 +153,7 @@ fn a_network_above_two_gigabytes_is_refused_before_it_is_made() {
 
 #[test]
 fn no_change_of_bytes_makes_the_reader_panic() {
-    let bytes = model(&test_networks::tiny(1)).unwrap().to_bytes();
+    let bytes = model(&test_networks::tiny(1)).to_bytes();
     let mut accepted = 0;
     for changed in crate::test_networks::mutations(&bytes, 20_000) {
         accepted +=

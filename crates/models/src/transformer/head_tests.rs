@@ -9,28 +9,9 @@ use super::*;
 use crate::test_networks;
 use crate::test_reference::{self, Reference, difference, gradients, relative_difference};
 use crate::weights::Weights;
-use crate::{Head, Precision, can_project, save, save_onnx, save_tensorflow, student_config};
+use crate::{Head, Precision, can_project, save, save_tensorflow, student_config};
 
-const FIXTURES: [&str; 18] = [
-    "bert_pretraining",
-    "bert_masked",
-    "bert_tokens",
-    "distilbert_masked",
-    "distilbert_tokens",
-    "roberta_masked",
-    "roberta_tokens",
-    "electra_masked",
-    "electra_tokens",
-    "mobilebert_pretraining",
-    "mobilebert_square",
-    "mobilebert_masked",
-    "mobilebert_tokens",
-    "bert_answers",
-    "distilbert_answers",
-    "roberta_answers",
-    "electra_answers",
-    "mobilebert_answers",
-];
+const FIXTURES: [&str; 18] = test_reference::HEADS;
 
 fn reference_network(name: &str) -> Transformer {
     let loaded = Transformer::load(&test_reference::fixture(name), &Device::flex()).unwrap();

@@ -1,10 +1,11 @@
 //! ONNX files under the runtime.
 
-use autodistillation_distillation::{Batch, Mode, Network, Taps};
+use autodistillation_distillation::{Batch, MaskedText, Mode, Network, Taps, Target, Targets, evaluation};
+use burn::tensor::Tensor;
 
 use super::*;
 use crate::onnx::{model, save_onnx};
-use crate::{ONNX_FILE, Transformer, TransformerConfig, test_networks};
+use crate::{ONNX_FILE, Transformer, TransformerConfig, test_networks, test_reference};
 
 fn exported(network: &Transformer) -> OnnxNetwork {
     let folder = tempfile::tempdir().unwrap();
@@ -53,17 +54,65 @@ fn logits_are_the_networks_own_at_every_batch_and_length() {
     }
 }
 
+fn fixtures(ends: &[&str]) -> impl Iterator<Item = Transformer> {
+    let named = test_reference::HEADS.into_iter().filter(|name| ends.iter().any(|end| name.ends_with(end)));
+    named.map(|name| {
+        Transformer::load(&test_reference::fixture(name), &burn::tensor::Device::flex()).unwrap().network
+    })
+}
+
 #[test]
-fn classes_of_every_token_are_the_networks_own() {
-    let fixtures = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures");
-    for name in ["bert_tokens", "distilbert_tokens", "roberta_tokens", "electra_tokens", "mobilebert_tokens"]
-    {
-        let network = Transformer::load(&fixtures.join(name), &burn::tensor::Device::flex()).unwrap().network;
+fn what_is_said_of_every_token_is_the_networks_own() {
+    for network in fixtures(&["_tokens", "_answers"]) {
         let onnx = exported(&network);
-        for length in [1, 2, 7, 12] {
+        for length in [1, 2, 7, 12.min(network.config().max_length())] {
             assert_agrees(&network, &onnx, [1, length]); // Whatever padding says is cut off by those who ask.
         }
     }
+}
+
+/// A batch in which every token of the even examples is masked, and some of the others, whose padding is not.
+fn masked(config: &TransformerConfig, shape: [usize; 2]) -> Batch {
+    let batch = batch(config, shape);
+    let hidden = |row: usize, i: usize| row.is_multiple_of(2) || i % 3 == 1;
+    let target = |(row, &length): (usize, &u32)| {
+        let tokens = (0..length as usize).map(|i| hidden(row, i).then_some(i as u32)).collect();
+        Target::Masked(MaskedText { tokens, follows: Some(true) })
+    };
+    let targets: Vec<Target> = batch.lengths.iter().enumerate().map(target).collect();
+    let targets = targets.iter().collect::<Vec<_>>();
+    let targets = Targets::of(&targets, (&batch.lengths, shape[1]), &burn::tensor::Device::flex());
+    Batch { targets, ..batch }
+}
+
+#[test]
+fn every_language_model_says_under_the_runtime_what_it_says_here() {
+    let mut pairs = 0;
+    for network in fixtures(&["_masked", "_pretraining", "_square"]) {
+        let onnx = exported(&network);
+        for shape in [[1, 1], [1, 7], [3, 5], [5, 9.min(network.config().max_length())]] {
+            let batch = masked(network.config(), shape);
+            let found = onnx.masked_answers(&batch).unwrap();
+            let expected = evaluation::masked_answers(&network, &batch).unwrap();
+            let apart = |found: Tensor<2>, expected: Tensor<2>| {
+                let [found, expected] =
+                    [found, expected].map(|scores| scores.into_data().try_into_vec::<f32>().unwrap());
+                test_reference::difference(&found, &expected)
+            };
+            let words = apart(found.words.unwrap(), expected.words.unwrap());
+            assert!(words < 1e-4, "{shape:?}: words differ by {words}");
+            assert_eq!(found.follows.is_some(), expected.follows.is_some());
+            if let (Some(found), Some(expected)) = (found.follows, expected.follows) {
+                pairs += 1;
+                let follows = apart(found, expected);
+                assert!(follows < 1e-4, "{shape:?}: what follows differs by {follows}");
+            }
+            assert!(
+                onnx.masked_answers(&Batch { targets: Targets::Absent, ..batch }).unwrap().words.is_none()
+            );
+        }
+    }
+    assert_eq!(pairs, 12, "BERT and MobileBERT say what follows");
 }
 
 #[test]
@@ -109,6 +158,24 @@ fn the_config_of_another_network_is_noticed() {
 }
 
 #[test]
+fn the_config_of_another_head_or_vocabulary_is_noticed() {
+    let folder = tempfile::tempdir().unwrap();
+    let network = fixtures(&["bert_pretraining"]).next().unwrap();
+    save_onnx(folder.path(), &network).unwrap();
+    let refused = |config: &TransformerConfig| {
+        let error = OnnxNetwork::load(&folder.path().join(ONNX_FILE), config).unwrap_err();
+        std::error::Error::source(&error).unwrap().to_string()
+    };
+    let said = refused(&network.config().clone().with_question_answering_head());
+    assert!(
+        said.contains("prediction_logits, seq_relationship_logits") && said.contains("questions"),
+        "{said}"
+    );
+    let said = refused(&TransformerConfig { vocab_size: 40, ..network.config().clone() });
+    assert!(said.contains("scores 32 words") && said.contains("has 40"), "{said}");
+}
+
+#[test]
 fn a_call_that_takes_too_much_memory_is_refused() {
     let onnx = exported(&test_networks::tiny(0));
     assert!(onnx.require_memory([64, 32]).is_ok());
@@ -127,7 +194,7 @@ fn ten_thousand_broken_files_are_refused_or_run() {
     ];
     let network = test_networks::with(&sizes.map(|(name, size)| (name, size.into())), 0);
     let config = network.config().clone();
-    let bytes = model(&network).unwrap().to_bytes();
+    let bytes = model(&network).to_bytes();
     let batch = test_networks::batch(&[vec![1, 5, 2], vec![3, 1, 0]], &[vec![0, 1, 1], vec![0; 3]], &[3, 2]);
     let mut ran = 0;
     for changed in test_networks::mutations(&bytes, 10_000) {
