@@ -19,7 +19,7 @@ use crate::Error;
 use crate::event::RunListener;
 use crate::experiment::{BuiltInExperiment, Experiment, Start};
 use crate::materials::Materials;
-use crate::plan::{Framework, Initialize, Plan, TeacherPlan};
+use crate::plan::{Initialize, Plan, TeacherPlan};
 use crate::task::Task;
 use crate::teacher_cache::{CacheSettings, Demand};
 

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use crate::config::ConfigProblem;
 use crate::onnx::OnnxProblem;
 use crate::weights::{CheckpointProblem, WeightProblem};
-use crate::{Family, Head};
+use crate::Family;
 
 /// Why a network folder could not be read, built or written.
 #[derive(Debug, thiserror::Error)]
