@@ -58,7 +58,7 @@ def of_tokens(network, tokenizer, lines, said):
 
 
 def of_answers(network, tokenizer, lines, said):
-    """The probability of the likeliest span of each text."""
+    """The probability of the likeliest span of each text, or of there being no answer."""
     apart = 0.0
     for line, answer in zip(lines, said):
         pair = line.split("\t")
@@ -67,9 +67,8 @@ def of_answers(network, tokenizer, lines, said):
         shares = [numpy.exp(scores.numpy()[0].astype(float)) for scores in (outputs.start_logits, outputs.end_logits)]
         starts, ends = (share / share.sum() for share in shares)
         spans = [(first, last) for first in range(len(inside)) for last in range(first, len(inside)) if all(inside[first : last + 1])]
-        best = max(starts[first] * ends[last] for first, last in spans)
-        if answer["label"]:  # The command also knows that there is no answer.
-            apart = max(apart, abs(best - answer["probabilities"][answer["label"]]))
+        best = max(starts[first] * ends[last] for first, last in spans) if answer["label"] else starts[0] * ends[0]
+        apart = max(apart, abs(best - answer["probabilities"][answer["label"]]))
     return apart
 
 
