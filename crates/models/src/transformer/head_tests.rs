@@ -258,7 +258,6 @@ fn students_have_their_teachers_head_and_what_fits_of_it() {
 
 #[test]
 fn what_cannot_be_is_explained() {
-    let folder = tempfile::tempdir().unwrap();
     let mut json = reference_network("bert_answers").config().to_json();
     json["id2label"] = json!({"0": "one"});
     let error = TransformerConfig::from_json(&json).unwrap_err().to_string();
