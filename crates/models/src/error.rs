@@ -3,10 +3,10 @@
 use std::fmt;
 use std::path::PathBuf;
 
+use crate::Family;
 use crate::config::ConfigProblem;
 use crate::onnx::OnnxProblem;
 use crate::weights::{CheckpointProblem, WeightProblem};
-use crate::Family;
 
 /// Why a network folder could not be read, built or written.
 #[derive(Debug, thiserror::Error)]
