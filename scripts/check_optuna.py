@@ -108,7 +108,7 @@ def main(path):
         "distributions": [{name: list(kind.choices) for name, kind in trial.distributions.items()} for trial in trials],
         "intermediate_values": [trial.intermediate_values for trial in trials],
         "user_attrs": [trial.user_attrs for trial in trials],
-        "seconds": [trial.duration and trial.duration.total_seconds() for trial in trials],
+        "seconds": [None if trial.duration is None else trial.duration.total_seconds() for trial in trials],
         "best_trials": [trial.number for trial in study.best_trials],
         "data_frame": check_data_frame(study),
     }
