@@ -91,8 +91,7 @@ impl Weights {
     /// The same with the matrix without rows that `transformers` looks for where a MobileBERT's states are as wide as the
     /// embeddings that decode them.
     pub(crate) fn with_empty_rows(mut self, config: &TransformerConfig) -> Self {
-        let as_wide = config.hidden_size == config.embedding_size;
-        if config.family == Family::MobileBert && config.head.is_language_model() && as_wide {
+        if has_empty_rows(config) {
             let weight = Weight { dims: vec![0, config.vocab_size], values: Vec::new() };
             self.0.insert("cls.predictions.dense.weight".to_owned(), weight);
         }
@@ -103,6 +102,12 @@ impl Weights {
     pub fn get(&self, name: &str) -> Option<&Weight> {
         self.0.get(name)
     }
+}
+
+/// Whether checkpoints have a matrix without rows, which is no parameter: a MobileBERT's decoder beyond the embeddings.
+fn has_empty_rows(config: &TransformerConfig) -> bool {
+    let as_wide = config.hidden_size == config.embedding_size;
+    config.family == Family::MobileBert && config.head.is_language_model() && as_wide
 }
 
 /// Every parameter of a network, in field order.

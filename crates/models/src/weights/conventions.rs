@@ -148,7 +148,8 @@ impl Conventions {
     }
 }
 
-fn is_inside(name: &str, module: &str) -> bool {
+/// Whether a name is that of a module or of something in it.
+pub(super) fn is_inside(name: &str, module: &str) -> bool {
     name.strip_prefix(module).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
 }
 

@@ -2,7 +2,8 @@
 //!
 //! Source: `convert_tf_weight_name_to_pt_weight_name` of `transformers`, and the files that its classes save.
 
-use super::super::{Role, Slot};
+use super::super::conventions::is_inside;
+use super::super::{Role, Slot, has_empty_rows};
 use crate::config::Normalization;
 use crate::{Family, Head, TransformerConfig};
 
@@ -130,8 +131,7 @@ impl KerasClass {
     /// Layer and path of a weight without numbers that the class looks for, which is no parameter: the rows of a decoder
     /// beyond embeddings that are as wide as the network.
     pub(super) fn without_numbers(&self, config: &TransformerConfig) -> Option<(String, String)> {
-        let as_wide = matches!(self.scores, Scores::Copied) && config.hidden_size == config.embedding_size;
-        as_wide.then(|| in_own_layer(self.below(MOBILEBERT_FURTHER_ROWS)))
+        has_empty_rows(config).then(|| in_own_layer(self.below(MOBILEBERT_FURTHER_ROWS)))
     }
 
     fn below(&self, path: &str) -> String {
@@ -160,10 +160,6 @@ fn is_embedding(slot: &Slot) -> bool {
 /// Whether a table is a weight of the class' own instead of a layer of Keras.
 fn is_own_table(module: &str) -> bool {
     module.ends_with("word_embeddings") || is_inside(module, "cls")
-}
-
-fn is_inside(module: &str, outer: &str) -> bool {
-    module.strip_prefix(outer).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
 }
 
 fn is_norm(module: &str) -> bool {

@@ -1,11 +1,11 @@
 //! Tests that a file written here is arranged as Keras arranges it.
 
 use std::collections::BTreeMap;
-use std::path::Path;
 
 use super::write::name_lists;
 use super::*;
 use crate::Transformer;
+use crate::test_reference::fixture;
 
 /// Path and shape of every weight, by path; each is below the layer that its path names, embeddings elsewhere besides.
 fn arrangement(bytes: Vec<u8>) -> BTreeMap<String, Vec<u64>> {
@@ -25,13 +25,11 @@ fn arrangement(bytes: Vec<u8>) -> BTreeMap<String, Vec<u64>> {
 
 #[test]
 fn written_files_have_the_paths_and_shapes_of_keras_own() {
-    let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures");
-    let text = std::fs::read_to_string(fixtures.join("keras_arrangements.json")).unwrap();
+    let text = std::fs::read_to_string(fixture("keras_arrangements.json")).unwrap();
     let arrangements: BTreeMap<String, Vec<(String, Vec<u64>)>> = serde_json::from_str(&text).unwrap();
     assert!(arrangements.len() > 20, "every family with every head");
     for (name, weights) in arrangements {
-        let network =
-            Transformer::load(&fixtures.join(&name), &burn::tensor::Device::flex()).unwrap().network;
+        let network = Transformer::load(&fixture(&name), &burn::tensor::Device::flex()).unwrap().network;
         let written = arrangement(to_hdf5(&network).unwrap());
         assert_eq!(written, weights.into_iter().collect(), "{name}");
     }
