@@ -10,7 +10,6 @@ use burn::{
         },
         backend_extension,
         flex::{FlexTensor, Layout},
-        ops::FloatTensorOps,
         tensor::FloatTensor,
     },
     tensor::{Shape, Tensor},
@@ -19,10 +18,10 @@ use burn::{
 use crate::{
     autodiff::{AutodiffTensor, constant, record},
     bf16::{self, Arithmetic, Matrix, bf16_is_fast},
-    buffer::{contiguous, elements, from_elements, is_fused, update, width},
+    buffer::{contiguous, elements, from_elements, is_fused, width},
     column_sum::column_sum,
     composed,
-    simd::{Kernel, rows_per_chunk, run},
+    gemm_f32::product_of,
 };
 
 /// `input · weight + bias` over the last dimension; `weight` is (in, out), `bias` (out).
@@ -65,10 +64,7 @@ trait LinearOps: Backend {
 
 impl LinearOps for Flex {
     fn affine(input: FlexTensor, weight: FlexTensor, bias: FlexTensor, arithmetic: Arithmetic) -> FlexTensor {
-        match arithmetic {
-            Arithmetic::F32 => add_bias(Self::project(input, weight, arithmetic), bias),
-            Arithmetic::Bf16 => product(input, &weight, Some(&contiguous(bias)), arithmetic),
-        }
+        product(input, &weight, Some(&contiguous(bias)), arithmetic)
     }
 
     fn project(input: FlexTensor, weight: FlexTensor, arithmetic: Arithmetic) -> FlexTensor {
@@ -76,7 +72,7 @@ impl LinearOps for Flex {
     }
 }
 
-/// `input · weight`, and in bf16 plus `bias`, with the input's leading dimensions.
+/// `input · weight`, plus `bias`, with the input's leading dimensions.
 fn product(
     input: FlexTensor,
     weight: &FlexTensor,
@@ -90,22 +86,21 @@ fn product(
     product.with_layout(Layout::contiguous(shape))
 }
 
-/// The product of two matrices, and in bf16 plus `bias`.
+/// The product of two matrices, plus `bias` on every row.
 fn matmul(
     left: FlexTensor,
     right: FlexTensor,
     bias: Option<&FlexTensor>,
     arithmetic: Arithmetic,
 ) -> FlexTensor {
-    match arithmetic {
-        Arithmetic::F32 => Flex::float_matmul(left, right),
-        Arithmetic::Bf16 => {
-            let (left, right) = (with_positive_strides(left), with_positive_strides(right));
-            let (left, right) = (matrix(&left), matrix(&right));
-            let shape = Shape::from([left.rows, right.columns]);
-            from_elements(bf16::product(left, right, bias.map(elements)), shape)
-        }
-    }
+    let (left, right) = (with_positive_strides(left), with_positive_strides(right));
+    let (left, right) = (matrix(&left), matrix(&right));
+    let (shape, bias) = (Shape::from([left.rows, right.columns]), bias.map(elements));
+    let product = match arithmetic {
+        Arithmetic::F32 => product_of(left, right, bias),
+        Arithmetic::Bf16 => bf16::product(left, right, bias),
+    };
+    from_elements(product, shape)
 }
 
 fn with_positive_strides(tensor: FlexTensor) -> FlexTensor {
@@ -222,31 +217,6 @@ fn rows(tensor: FlexTensor) -> FlexTensor {
     match tensor.layout().reshape(shape) {
         Some(layout) => tensor.with_layout(layout),
         None => unreachable!("a contiguous tensor takes any shape of its size"),
-    }
-}
-
-fn add_bias(product: FlexTensor, bias: FlexTensor) -> FlexTensor {
-    let bias = contiguous(bias);
-    let bias = elements(&bias);
-    let chunk = rows_per_chunk(bias.len()) * bias.len();
-    update(product, chunk, |_, rows| run(AddBias { rows, bias })).0
-}
-
-struct AddBias<'a> {
-    rows: &'a mut [f32],
-    bias: &'a [f32],
-}
-
-impl Kernel for AddBias<'_> {
-    type Output = ();
-
-    #[inline(always)]
-    fn run(self) {
-        for row in self.rows.chunks_exact_mut(self.bias.len()) {
-            for (x, bias) in row.iter_mut().zip(self.bias) {
-                *x += bias;
-            }
-        }
     }
 }
 

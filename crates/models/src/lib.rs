@@ -42,7 +42,7 @@ pub use mobilebert::MobileBert;
 #[cfg(feature = "onnx")]
 pub use onnx::OnnxNetwork;
 pub use onnx::{ONNX_FILE, save_onnx};
-pub use projection::{Refits, TeacherStates, Trained, can_project, project};
+pub use projection::{TeacherStates, can_project, project, solve_behind};
 pub use student::student_config;
 pub use tokenizer::{Encoded, EncodedWords, Frame, Pieces, Tokenizer};
 pub use transformer::Transformer;

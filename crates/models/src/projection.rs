@@ -7,6 +7,7 @@
 //! one block after another, is block-wise distillation with a squared error, solved exactly.
 
 mod basis;
+mod behind;
 mod bert;
 mod embeddings;
 mod fit;
@@ -14,7 +15,6 @@ mod head;
 mod mobilebert;
 mod observe;
 mod reading;
-mod refits;
 mod sensitivity;
 mod slice;
 mod states;
@@ -25,7 +25,7 @@ use autodistillation_distillation::{Feature, LayerPath, Mode, Network, Parameter
 use burn::tensor::Tensor;
 
 pub use basis::Basis;
-pub use refits::{Refits, Trained};
+pub use behind::solve_behind;
 pub use states::TeacherStates;
 
 use crate::bert::first_token_rows;
@@ -47,15 +47,6 @@ struct Projection<'a, N> {
     hidden: Vec<Tensor<3>>,
 }
 
-/// Where the states behind a fitted block come from; they differ in their rounding.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Onwards {
-    /// From the fits, which have computed them already.
-    Fitted,
-    /// From the student, for states that are kept: a run that goes on later computes them so.
-    Computed,
-}
-
 /// A network that is projected block by block.
 trait Blocks: Network + Parameters {
     /// Where the states come out that enter the first block.
@@ -70,13 +61,8 @@ trait Blocks: Network + Parameters {
     /// Cuts a block out of its counterpart, fits its output maps and goes through it.
     fn fit_block(projection: &mut Projection<'_, Self>, block: usize) -> Result<(), Error>;
 
-    /// Fits the output maps of a block on what it computes inside, and goes through it: by what the fits leave, or, where
-    /// bits count, as the student itself computes.
-    fn fit_outputs(
-        projection: &mut Projection<'_, Self>,
-        block: usize,
-        onwards: Onwards,
-    ) -> Result<(), Error>;
+    /// Fits the output maps of a block on what it computes inside, and goes through it.
+    fn fit_outputs(projection: &mut Projection<'_, Self>, block: usize) -> Result<(), Error>;
 
     /// What leaves a block that these states enter, (batch, length, hidden).
     fn pass(&self, block: usize, entering: (Tensor<3>, &Tensor<2>)) -> Tensor<3>;
@@ -185,7 +171,7 @@ impl<N: Blocks> Projection<'_, N> {
     /// The coordinates of the teacher's states at `path`, (tokens, width of `basis`) for each batch.
     fn coordinates(&self, basis: &Basis, path: &LayerPath) -> Vec<Tensor<2>> {
         let batches = 0..self.states.batches().len();
-        batches.map(|place| basis.coordinates(path, self.states.state(place, path))).collect()
+        basis.coordinates(path, batches.map(|place| self.states.state(place, path)))
     }
 
     /// Goes through a block as it is.

@@ -21,7 +21,7 @@ use crate::experiment::checkpoint::Checkpoint;
 use crate::experiment::journal::Journal;
 use crate::experiment::logit_losses;
 use crate::experiment::stage_record::stage_record;
-use crate::experiment::start::trained;
+use crate::experiment::start::last_trained;
 use crate::experiment::{Experiment, Patience, Shared, TrialContext, TrialError};
 use crate::latency_profile::LatencyProfile;
 use crate::materials::{Materials, Sets};
@@ -201,7 +201,6 @@ impl BuiltInExperiment {
         let scheduler = self.scheduler(pupil.network.config());
         let settings = settings(&self.plan);
         let stack = layers(pupil.network.config());
-        let mut refits = None;
         for (position, stage) in scheduler.stages().iter().enumerate().skip(pupil.finished.len()) {
             if position > 0 && position == first_regular(&scheduler) && trial.patience == Patience::LooksEarly
             {
@@ -216,18 +215,12 @@ impl BuiltInExperiment {
             let network = pupil.network.clone();
             let taught = course.run_stage(network, (position, stage), &mut pupil.matchers);
             let (network, report) = taught.map_err(stopped_or_failed)?;
-            let trained = trained(stage, scheduler.stages().get(position + 1), &stack);
-            if refits.is_none() && trained.is_some() && pupil.started_from == StartedFrom::Teacher {
-                refits = self.refits(network.config(), (trial.seed, trial.shared.threads));
-            }
-            pupil.network = match (&mut refits, trained) {
-                (Some(refits), Some(trained)) => {
-                    refits.settle(network, trained).map_err(TrialError::failed)?
-                }
-                _ => {
-                    refits = None; // A stage that is not followed may have changed any block.
-                    network
-                }
+            let trained = last_trained(stage, scheduler.stages().get(position + 1), &stack);
+            pupil.network = match trained.filter(|_| pupil.started_from == StartedFrom::Teacher) {
+                Some(block) => self
+                    .solved_behind(network, block, (trial.seed, trial.shared.threads))
+                    .map_err(TrialError::failed)?,
+                None => network,
             };
             pupil.finished.push(stage_record(&stage.block, &report, started.elapsed().as_secs_f64()));
             if let Some(folder) = trial.folder {

@@ -5,7 +5,7 @@ use std::sync::{Arc, PoisonError};
 use autodistillation_distillation::{Batch, LayerPath, Order, Stage, StageKind};
 use autodistillation_models::inherit::{InheritancePlan, Inherited, inherit};
 use autodistillation_models::{
-    Refits, TeacherStates, Trained, Transformer, TransformerConfig, can_project, project,
+    TeacherStates, Transformer, TransformerConfig, can_project, project, solve_behind,
 };
 
 use crate::config::LayerStack;
@@ -125,23 +125,33 @@ impl BuiltInExperiment {
             .collect()
     }
 
-    /// How a student of `config` is solved again behind trained blocks; `None` unless it was projected.
-    pub(super) fn refits(&self, config: &TransformerConfig, (seed, threads): (u64, usize)) -> Option<Refits> {
-        if self.start(config) != Start::Projected {
-            return None;
+    /// A student with what lies behind its last trained block solved again; as it is unless it was projected.
+    ///
+    /// # Errors
+    ///
+    /// A fit without a solution.
+    pub(super) fn solved_behind(
+        &self,
+        student: Transformer,
+        block: usize,
+        (seed, threads): (u64, usize),
+    ) -> Result<Transformer, autodistillation_models::Error> {
+        if self.start(student.config()) != Start::Projected {
+            return Ok(student);
         }
         // Its start has observed the same states before.
-        let states = self.states(self.counterparts(config), threads).ok()?;
-        Some(Refits::new(states, config.hidden_size, seed))
+        let states = self.states(self.counterparts(student.config()), threads)?;
+        solve_behind(student, &states, (block, seed))
     }
 }
 
-/// What a flash stage trains, and the stage after it; `None` if it is none or trains no encoder layer.
-pub(super) fn trained(stage: &Stage, next: Option<&Stage>, stack: &LayerStack) -> Option<Trained> {
-    let (lowest, block) = flash_layers(stage, stack)?;
+/// The highest block that a flash stage has trained, unless the next stage trains the one above it and what lies behind can
+/// wait; `None` if it is no flash stage or trains no encoder layer.
+pub(super) fn last_trained(stage: &Stage, next: Option<&Stage>, stack: &LayerStack) -> Option<usize> {
+    let (_, block) = flash_layers(stage, stack)?;
     // A block that no stage trains next would keep expecting what the ones before it gave.
-    let goes_on = next.and_then(|next| flash_layers(next, stack)).is_some_and(|(next, _)| next == block + 1);
-    Some(Trained { lowest, block, goes_on })
+    let waits = next.and_then(|next| flash_layers(next, stack)).is_some_and(|(next, _)| next == block + 1);
+    (!waits).then_some(block)
 }
 
 /// The layer whose output `path` is.
@@ -178,30 +188,28 @@ mod tests {
         LayerStack { prefix: "layer".to_owned(), ..LayerStack::bert(4) }
     }
 
-    /// What a stage of `own` modules has trained, followed by one of `next`.
-    fn followed(own: &[&str], next: &[&str]) -> Option<(usize, usize, bool)> {
-        let stack = stack();
+    /// What a stage of `own` modules, followed by one of `next`, has trained last.
+    fn followed(own: &[&str], next: &[&str]) -> Option<usize> {
         let next = stage(StageKind::Flash, next);
-        let trained = trained(&stage(StageKind::Flash, own), Some(&next), &stack)?;
-        Some((trained.lowest, trained.block, trained.goes_on))
+        last_trained(&stage(StageKind::Flash, own), Some(&next), &stack())
     }
 
     #[test]
     fn what_lies_above_a_trained_block_waits_for_the_next_stage_only_if_that_trains_it() {
-        assert_eq!(followed(&["layer.0"], &["layer.1"]), Some((0, 0, true)));
-        assert_eq!(followed(&["layer.0"], &["layer.1", "layer.2"]), Some((0, 0, true)));
-        assert_eq!(followed(&["layer.0"], &["layer.2"]), Some((0, 0, false)), "nobody trains layer 1");
-        assert_eq!(followed(&["layer.1"], &["layer.1"]), Some((1, 1, false)));
-        assert_eq!(followed(&["layer.2"], &["layer.0"]), Some((2, 2, false)));
-        assert_eq!(followed(&["embeddings", "layer.2"], &["layer.3"]), Some((0, 2, true)));
-        assert_eq!(followed(&["embeddings"], &["layer.0"]), None);
+        assert_eq!(followed(&["layer.0"], &["layer.1"]), None);
+        assert_eq!(followed(&["layer.0"], &["layer.1", "layer.2"]), None);
+        assert_eq!(followed(&["layer.0"], &["layer.2"]), Some(0), "nobody trains layer 1");
+        assert_eq!(followed(&["layer.1"], &["layer.1"]), Some(1));
+        assert_eq!(followed(&["layer.2"], &["layer.0"]), Some(2));
+        assert_eq!(followed(&["embeddings", "layer.2"], &["layer.3"]), None);
+        assert_eq!(followed(&["embeddings"], &["layer.0"]), None, "no layer is trained");
     }
 
     #[test]
     fn after_the_last_flash_stage_nothing_waits() {
         let stack = stack();
         let (flash, regular) = (stage(StageKind::Flash, &["layer.3"]), stage(StageKind::Regular, &[""]));
-        assert!(!trained(&flash, Some(&regular), &stack).unwrap().goes_on);
-        assert!(trained(&regular, None, &stack).is_none());
+        assert_eq!(last_trained(&flash, Some(&regular), &stack), Some(3));
+        assert_eq!(last_trained(&regular, None, &stack), None);
     }
 }

@@ -1,12 +1,14 @@
 //! One orthonormal basis for all of the student's hidden states.
 
 use autodistillation_distillation::LayerPath;
+use autodistillation_kernels::{Arithmetic, linear};
 use burn::tensor::{Tensor, TensorData};
 use nalgebra::{DMatrix, SymmetricEigen};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use std::collections::BTreeMap;
 
+use super::fit::{row_major, tensor};
 use super::states::{Statistics, TeacherStates};
 
 /// How much the directions that the logits depend on weigh against those in which states vary.
@@ -77,13 +79,19 @@ impl Basis {
         self.scales[path]
     }
 
-    /// z of the rows of a state, (tokens, teacher width) → (tokens, student width).
-    pub(super) fn coordinates(&self, path: &LayerPath, rows: Tensor<2>) -> Tensor<2> {
-        let device = rows.device();
-        let map = super::fit::tensor(&(&self.directions / self.scale(path)), &device);
-        let mean: Vec<f32> = self.means[path].iter().map(|value| *value as f32).collect();
-        let mean = Tensor::<2>::from_data(TensorData::new(mean, [1, self.directions.nrows()]), &device);
-        (rows - mean).matmul(map)
+    /// z of the rows of a state, (tokens, teacher width) → (tokens, student width) for each batch.
+    pub(super) fn coordinates(
+        &self,
+        path: &LayerPath,
+        rows: impl Iterator<Item = Tensor<2>>,
+    ) -> Vec<Tensor<2>> {
+        let directions = &self.directions / self.scale(path);
+        let shift = row_major(&(-self.mean(path) * &directions));
+        let mut rows = rows.peekable();
+        let Some(device) = rows.peek().map(Tensor::device) else { return Vec::new() };
+        let map = tensor(&directions, &device);
+        let shift = Tensor::<1>::from_data(TensorData::new(shift, [self.width()]), &device);
+        rows.map(|rows| linear(rows, map.clone(), Some(shift.clone()), Arithmetic::F32)).collect()
     }
 }
 

@@ -1,10 +1,10 @@
 //! The blocks of a student that computes as BERT does.
 
-use autodistillation_distillation::LayerPath;
+use autodistillation_distillation::{LayerPath, Network};
 use burn::tensor::Tensor;
 
 use super::head::Pooling;
-use super::{Blocks, Onwards, Projection, Sublayer, embeddings, slice, states};
+use super::{Blocks, Projection, Sublayer, embeddings, slice, states};
 use crate::bert::head::HeadActivation;
 use crate::config::Normalization;
 use crate::{Bert, Error};
@@ -19,7 +19,8 @@ impl Blocks for Bert {
     }
 
     fn fit_embeddings(projection: &mut Projection<'_, Self>) -> Result<(), Error> {
-        let words = embeddings::project(projection.basis, projection.states, projection.student.config());
+        let Projection { student, states, basis, .. } = projection;
+        let words = embeddings::project((basis, &student.device()), states, student.config());
         projection.give(words);
         Ok(())
     }
@@ -27,34 +28,17 @@ impl Blocks for Bert {
     fn fit_block(projection: &mut Projection<'_, Self>, block: usize) -> Result<(), Error> {
         let sliced = slice::block(projection.basis, projection.states, (block, projection.student.config()));
         projection.give(sliced);
-        Self::fit_outputs(projection, block, Onwards::Fitted)
+        Self::fit_outputs(projection, block)
     }
 
-    fn fit_outputs(
-        projection: &mut Projection<'_, Self>,
-        block: usize,
-        onwards: Onwards,
-    ) -> Result<(), Error> {
+    fn fit_outputs(projection: &mut Projection<'_, Self>, block: usize) -> Result<(), Error> {
         let hidden = std::mem::take(&mut projection.hidden);
         let entering = hidden.iter().cloned().zip(projection.masks());
         let contexts: Vec<_> = entering.map(|input| projection.student.context(block, input)).collect();
-        let fitted = projection.fit_sublayer((block, "attention.output"), &contexts, &hidden)?;
-        let student = &projection.student;
-        let attended: Vec<_> = match onwards {
-            Onwards::Fitted => fitted,
-            Onwards::Computed => {
-                contexts.into_iter().zip(hidden).map(|inputs| student.attended(block, inputs)).collect()
-            }
-        };
-        let wide: Vec<_> = attended.iter().cloned().map(|state| student.widened(block, state)).collect();
-        let fitted = projection.fit_sublayer((block, "output"), &wide, &attended)?;
-        let student = &projection.student;
-        projection.hidden = match onwards {
-            Onwards::Fitted => fitted,
-            Onwards::Computed => {
-                wide.into_iter().zip(attended).map(|inputs| student.narrowed(block, inputs)).collect()
-            }
-        };
+        let attended = projection.fit_sublayer((block, "attention.output"), &contexts, &hidden)?;
+        let widened = |state: &Tensor<3>| projection.student.widened(block, state.clone());
+        let wide: Vec<_> = attended.iter().map(widened).collect();
+        projection.hidden = projection.fit_sublayer((block, "output"), &wide, &attended)?;
         Ok(())
     }
 

@@ -1,7 +1,9 @@
 //! Ridge regressions of a sublayer's output map and the closed form of its norm.
 
-use autodistillation_kernels::ProductSum;
+use autodistillation_kernels::{Arithmetic, ProductSum, add_layer_norm, linear};
 use burn::tensor::{Device, Tensor, TensorData};
+use faer::Side;
+use faer::linalg::solvers::Solve;
 use nalgebra::DMatrix;
 
 use crate::Error;
@@ -61,9 +63,17 @@ pub(super) fn row_major(matrix: &DMatrix<f64>) -> Vec<f32> {
     matrix.transpose().iter().map(|value| *value as f32).collect()
 }
 
-/// The ridge solution B of [features, 1] B ≈ targets from the Gram matrix of [features, 1] (the intercept is free) and its
+/// A ridge solution and what it was penalised with.
+pub(super) struct Ridge {
+    /// B of [features, 1] B ≈ targets.
+    pub(super) solution: DMatrix<f64>,
+    /// What was added to each diagonal entry of the Gram matrix but the intercept's.
+    pub(super) penalty: f64,
+}
+
+/// The ridge solution of [features, 1] B ≈ targets from the Gram matrix of [features, 1] (the intercept is free) and its
 /// product with the targets.
-pub(super) fn ridge(gram: &DMatrix<f64>, cross: &DMatrix<f64>, penalty: f64) -> Result<DMatrix<f64>, Error> {
+pub(super) fn ridge(gram: &DMatrix<f64>, cross: &DMatrix<f64>, penalty: f64) -> Result<Ridge, Error> {
     let inputs = gram.nrows() - 1;
     let count = gram[(inputs, inputs)].max(1.0);
     let centred = |i: usize| gram[(i, i)] - gram[(i, inputs)].powi(2) / count;
@@ -75,9 +85,19 @@ pub(super) fn ridge(gram: &DMatrix<f64>, cross: &DMatrix<f64>, penalty: f64) -> 
     for i in 0..inputs {
         regular[(i, i)] += lambda;
     }
-    let solution = regular.cholesky().map(|factor| factor.solve(cross));
+    let view = |matrix: &DMatrix<f64>| {
+        let (rows, columns) = matrix.shape();
+        // Both libraries lay columns one after the other.
+        faer::MatRef::from_column_major_slice(matrix.as_slice(), rows, columns).to_owned()
+    };
+    let factor = view(&regular).llt(Side::Lower).ok();
+    let solved = factor.map(|factor| {
+        let solved = factor.solve(view(cross));
+        DMatrix::from_fn(cross.nrows(), cross.ncols(), |row, column| solved[(row, column)])
+    });
     let failed = Error::Projection { reason: "a block's least squares have no solution" };
-    solution.filter(|solution| solution.iter().all(|value| value.is_finite())).ok_or(failed)
+    let finite = solved.filter(|solution| solution.iter().all(|value| value.is_finite()));
+    finite.map(|solution| Ridge { solution, penalty: lambda }).ok_or(failed)
 }
 
 /// The ridge solution of [inputs, 1] B ≈ targets over rows with weights, each a list of batches.
@@ -98,7 +118,7 @@ pub(super) fn regress(
         add_gram(&mut gram, &rows, &weighted);
         add_gram(&mut cross, &weighted, target);
     }
-    ridge(&gram, &cross, penalty)
+    Ok(ridge(&gram, &cross, penalty)?.solution)
 }
 
 /// [rows, 1] · solution
@@ -129,11 +149,15 @@ pub(super) fn fit_residual(rows: &[Rows], least_share: f64) -> Result<(DMatrix<f
         Some(column) => cross.1[(row, column)],
         None => cross.0[(row, column)],
     });
-    let solved = ridge(&gram, &both, RIDGE)?;
+    let Ridge { solution, penalty } = ridge(&gram, &both, RIDGE)?;
     let (of_residual, of_target) =
-        (solved.columns(0, width).into_owned(), solved.columns(width, width).into_owned());
+        (solution.columns(0, width).into_owned(), solution.columns(width, width).into_owned());
+    // ⟨A x, B x⟩ over the rows x of [features, 1], by the normal equations: gram · B is B's cross product less the penalty's part.
+    let overlap = |a: &DMatrix<f64>, b: &DMatrix<f64>, cross: &DMatrix<f64>| {
+        a.dot(cross) - penalty * a.rows(0, inputs).dot(&b.rows(0, inputs))
+    };
     let explained = |a: &DMatrix<f64>, b: &DMatrix<f64>, ca: &DMatrix<f64>, cb: &DMatrix<f64>| {
-        a.dot(cb) + b.dot(ca) - a.dot(&(&gram * b))
+        a.dot(cb) + b.dot(ca) - overlap(a, b, cb)
     };
     let left = square - explained(&of_residual, &of_residual, &cross.0, &cross.0);
     let shared = product - explained(&of_residual, &of_target, &cross.0, &cross.1);
@@ -225,14 +249,15 @@ pub(super) fn fit_norm(
 ) -> (Line, Vec<Tensor<2>>) {
     let mut sums = Lines::new(shift.len());
     let mut outputs = Vec::with_capacity(rows.len());
+    let Some(device) = rows.first().map(|row| row.features.device()) else { return (sums.solve(), outputs) };
+    let map = tensor(map, &device);
+    let shift: Vec<f32> = shift.iter().map(|value| *value as f32).collect();
+    let shift = Tensor::<1>::from_data(TensorData::new(shift.clone(), [shift.len()]), &device);
     for row in rows {
-        let device = row.features.device();
-        let shift: Vec<f32> = shift.iter().map(|value| *value as f32).collect();
-        let shift = Tensor::<2>::from_data(TensorData::new(shift.clone(), [1, shift.len()]), &device);
-        let sum = row.residual.clone() + row.features.clone().matmul(tensor(map, &device)) + shift;
+        let mapped = linear(row.features.clone(), map.clone(), Some(shift.clone()), Arithmetic::F32);
         let normalised = match normalization {
-            Normalization::LayerNorm => normalised(sum),
-            Normalization::NoNorm => sum,
+            Normalization::LayerNorm => normalised(mapped, row.residual.clone()),
+            Normalization::NoNorm => mapped + row.residual.clone(),
         };
         sums.add(normalised.clone(), row.target.clone(), row.weight.clone());
         outputs.push(normalised);
@@ -287,11 +312,11 @@ pub(super) struct Line {
     pub offset: Vec<f32>,
 }
 
-/// Rows with mean 0 and variance 1.
-fn normalised(rows: Tensor<2>) -> Tensor<2> {
-    let centred = rows.clone() - rows.mean_dim(1);
-    let variance = centred.clone().powi_scalar(2).mean_dim(1);
-    centred / (variance + 1e-12).sqrt()
+/// The rows of the sum with mean 0 and variance 1.
+fn normalised(rows: Tensor<2>, residual: Tensor<2>) -> Tensor<2> {
+    let (width, device) = (rows.dims()[1], rows.device());
+    let (scale, shift) = (Tensor::ones([width], &device), Tensor::zeros([width], &device));
+    add_layer_norm(rows, residual, scale, shift, 1e-12)
 }
 
 /// Sums for one least-squares line per dimension.
@@ -351,15 +376,15 @@ mod tests {
             &device,
         );
         let map = Tensor::<2>::from_floats([[1., -1., 0.5], [0.3, 0.8, -1.]], &device);
-        let target = normalised(residual.clone() + features.clone().matmul(map));
+        let target = normalised(residual.clone(), features.clone().matmul(map));
         let weight = Tensor::<2>::ones([6, 1], &device);
         let rows = [Rows { features, residual, target: target.clone(), weight }];
         let (map, shift) = fit_residual(&rows, LEAST_SHARE).unwrap();
         let (Line { scale, offset }, outputs) = fit_norm(&rows, (&map, &shift), Normalization::LayerNorm);
         let row = |values: Vec<f32>| Tensor::<2>::from_data(TensorData::new(values, [1, 3]), &device);
         let shift = row(shift.iter().map(|value| *value as f32).collect());
-        let sum = rows[0].residual.clone() + rows[0].features.clone().matmul(tensor(&map, &device)) + shift;
-        let output = normalised(sum) * row(scale) + row(offset);
+        let mapped = rows[0].features.clone().matmul(tensor(&map, &device)) + shift;
+        let output = normalised(mapped, rows[0].residual.clone()) * row(scale) + row(offset);
         let apart = number((output.clone() - outputs[0].clone()).abs().max());
         assert!(apart < 1e-5, "what is put out is {apart} away from the sublayer's");
         let error = number((output - target.clone()).powi_scalar(2).mean());
@@ -370,7 +395,7 @@ mod tests {
     fn ridge_leaves_the_intercept_free() {
         let gram = DMatrix::from_row_slice(2, 2, &[2.0, 0.0, 0.0, 2.0]); // x = ±1
         let cross = DMatrix::from_row_slice(2, 1, &[0.0, 20.0]); // y = 10
-        let solution = ridge(&gram, &cross, 1.0).unwrap();
+        let Ridge { solution, .. } = ridge(&gram, &cross, 1.0).unwrap();
         assert!((solution[(1, 0)] - 10.0).abs() < 1e-6 && solution[(0, 0)].abs() < 1e-9);
     }
 }

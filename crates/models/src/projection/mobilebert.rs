@@ -5,16 +5,16 @@
 //! best linear reading of the teacher's states off the student's. A stack of feed-forward parts shares the teacher's
 //! neurons and moves from its attention's output to its layer's in equal steps.
 
-use autodistillation_distillation::LayerPath;
+use autodistillation_distillation::{LayerPath, Network};
 use burn::tensor::Tensor;
 
 use super::basis::Basis;
 use super::embeddings::Tables;
-use super::fit::rows;
+use super::fit::{rows, tensor};
 use super::head::Pooling;
 use super::reading::Reading;
 use super::states::{attended, output};
-use super::{Blocks, Onwards, Projection, Sublayer, slice};
+use super::{Blocks, Projection, Sublayer, slice};
 use crate::bert::head::HeadActivation;
 use crate::bert::paths::embeddings;
 use crate::config::{Bottlenecks, MobileBertSettings};
@@ -53,10 +53,12 @@ impl Blocks for MobileBert {
         let (states, basis) = (projection.states, projection.basis);
         let config = projection.student.config();
         let widens = projection.student.mobilebert.embeddings.widens();
-        let mut tables = Tables::of(basis, states, config);
+        let device = projection.student.device();
+        let mut tables = Tables::of((basis, &device), states, config);
         if widens {
             let narrow = basis.inside(states, config.embedding_size, &[embeddings()]);
-            tables.words *= basis.directions.transpose() * &narrow.directions;
+            let narrowed = basis.directions.transpose() * &narrow.directions;
+            tables.words = tables.words.matmul(tensor(&narrowed, &device));
         }
         let module = paths::embeddings().module;
         let weights = tables.named(&module, config.hidden_size);
@@ -83,18 +85,8 @@ impl Blocks for MobileBert {
         projection.fit_layer(block, Insides::Cut)
     }
 
-    fn fit_outputs(
-        projection: &mut Projection<'_, Self>,
-        block: usize,
-        onwards: Onwards,
-    ) -> Result<(), Error> {
-        let entering = projection.hidden.clone();
-        projection.fit_layer(block, Insides::Kept)?;
-        if onwards == Onwards::Computed {
-            projection.hidden = entering;
-            projection.pass(block);
-        }
-        Ok(())
+    fn fit_outputs(projection: &mut Projection<'_, Self>, block: usize) -> Result<(), Error> {
+        projection.fit_layer(block, Insides::Kept)
     }
 
     fn pass(&self, block: usize, entering: (Tensor<3>, &Tensor<2>)) -> Tensor<3> {

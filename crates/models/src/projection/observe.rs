@@ -81,8 +81,10 @@ impl Watcher<'_> {
         };
         let queue: Mutex<VecDeque<_>> = Mutex::new((0..PORTIONS).map(portion).collect());
         let seen = Mutex::new(Seen::default());
+        // In a function of its own: the head of a `while let` would hold the lock through the loop's body.
+        let next = || locked(&queue).pop_front();
         let work = || {
-            while let Some((number, teacher, batches)) = locked(&queue).pop_front() {
+            while let Some((number, teacher, batches)) = next() {
                 let portion = self.portion(&teacher, batches);
                 locked(&seen).add(number, portion);
             }

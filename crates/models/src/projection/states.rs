@@ -180,7 +180,8 @@ impl TeacherStates {
         DMatrix::from_row_iterator(rows, columns, weight.values.iter().map(|&value| f64::from(value)))
     }
 
-    fn weight(&self, name: &str) -> &Weight {
+    /// The teacher's weight called `name`; one without numbers where it has none.
+    pub(super) fn weight(&self, name: &str) -> &Weight {
         static EMPTY: Weight = Weight { dims: Vec::new(), values: Vec::new() };
         self.weights.get(name).unwrap_or(&EMPTY)
     }

@@ -1,7 +1,5 @@
 //! Projections of a small random teacher, and what a trained block leaves to be solved again.
 
-use std::sync::Arc;
-
 use autodistillation_distillation::Batch;
 use burn::tensor::{Device, Distribution, Tensor};
 use serde_json::json;
@@ -86,38 +84,30 @@ fn a_projected_student_says_more_of_what_its_teacher_says_than_a_random_one() {
 
 #[test]
 fn what_lies_behind_a_trained_block_is_solved_again() {
-    let (teacher, states) = (teacher(), Arc::new(states()));
+    let (teacher, states) = (teacher(), states());
     let shaken = shaken(project(student(2), &states, 3).unwrap());
-    let mut refits = Refits::new(states, 12, 3);
-    let settled = refits.settle(shaken.clone(), Trained { lowest: 0, block: 0, goes_on: false }).unwrap();
-    let (before, after) = (unexplained(&shaken, &teacher), unexplained(&settled, &teacher));
+    let solved = solve_behind(shaken.clone(), &states, (0, 3)).unwrap();
+    let (before, after) = (unexplained(&shaken, &teacher), unexplained(&solved, &teacher));
     assert!(after < 0.9 * before, "{after} after, {before} before");
 }
 
 #[test]
-fn blocks_above_wait_while_another_one_is_trained() {
-    let states = Arc::new(TeacherStates::observe(&teacher(), sentences(), vec![0, 2, 3], 1).unwrap());
-    let three = || test_networks::with(&[("hidden_size", json!(12)), ("num_hidden_layers", json!(3))], 2);
-    let shaken = shaken(project(three(), &states, 3).unwrap());
-    let mut refits = Refits::new(Arc::clone(&states), 12, 3);
-    let settled = refits.settle(shaken.clone(), Trained { lowest: 0, block: 0, goes_on: true }).unwrap();
-    let of = |student: &Transformer, name: &str| {
-        Weights::of(student).get(&format!("bert.encoder.layer.0.{name}.weight")).cloned()
-    };
-    assert_ne!(of(&settled, "output.dense"), of(&shaken, "output.dense"));
-    let inside = "intermediate.dense";
-    assert_eq!(of(&settled, inside), of(&shaken, inside), "what it has learned inside stays");
-    assert_eq!([layer(&settled, 1), layer(&settled, 2)], [layer(&shaken, 1), layer(&shaken, 2)]);
-    assert_eq!(Weights::of(&settled).get("classifier.weight"), Weights::of(&shaken).get("classifier.weight"));
-
-    let ended = Trained { lowest: 1, block: 1, goes_on: false };
-    let going_on = refits.settle(settled.clone(), ended).unwrap();
-    let afresh = Refits::new(states, 12, 3).settle(settled, ended).unwrap();
-    assert_eq!(
-        Weights::of(&going_on),
-        Weights::of(&afresh),
-        "kept states are those that a resumed run computes"
-    );
+fn trained_blocks_and_what_others_have_learned_inside_stay() {
+    let states = TeacherStates::observe(&teacher(), sentences(), vec![0, 2, 3], 1).unwrap();
+    let three = test_networks::with(&[("hidden_size", json!(12)), ("num_hidden_layers", json!(3))], 2);
+    let shaken = shaken(project(three, &states, 3).unwrap());
+    let solved = solve_behind(shaken.clone(), &states, (1, 3)).unwrap();
+    let of = |student: &Transformer, name: &str| Weights::of(student).get(name).cloned();
+    for block in [0, 1] {
+        assert_eq!(layer(&solved, block), layer(&shaken, block), "block {block}");
+    }
+    for (name, moves) in [
+        ("bert.encoder.layer.2.output.dense.weight", true),
+        ("bert.encoder.layer.2.intermediate.dense.weight", false),
+        ("classifier.weight", true),
+    ] {
+        assert_eq!(of(&solved, name) != of(&shaken, name), moves, "{name}");
+    }
 }
 
 #[test]
@@ -153,8 +143,8 @@ fn a_student_of_fewer_positions_has_the_teachers_first_ones() {
 
 #[test]
 fn no_student_layer_has_to_learn_from_the_last_one() {
-    let states = Arc::new(TeacherStates::observe(&teacher(), sentences(), vec![0, 2], 1).unwrap());
+    let states = TeacherStates::observe(&teacher(), sentences(), vec![0, 2], 1).unwrap();
     let projected = project(student(2), &states, 3).unwrap();
     assert!(unexplained(&projected, &teacher()).is_finite());
-    Refits::new(states, 12, 3).settle(projected, Trained { lowest: 1, block: 1, goes_on: false }).unwrap();
+    solve_behind(projected, &states, (1, 3)).unwrap();
 }
