@@ -17,4 +17,4 @@ pub(crate) use kernel::Look;
 pub(crate) use observations::Observations;
 pub(crate) use process::{Belief, GaussianProcess};
 pub(crate) use two_looks::{Sample, TwoLooks};
-pub(crate) use warp::Warp;
+pub(crate) use warp::{Warp, broken_below};

@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 
+use super::parameters::Layout;
 use crate::{Dimension, SearchSpace};
 
 /// What kind of quantity a dimension holds.
@@ -22,6 +23,16 @@ pub(crate) struct Feature {
     pub(crate) choices: usize,
     /// (choices, choices), row-major.
     pub(crate) squared_distances: Vec<f64>,
+    /// The words that it shares with other dimensions, a position among [`Encoding::alphabets`].
+    pub(crate) alphabet: Option<usize>,
+}
+
+/// Words that several dimensions choose among, such as the operations on the edges of a graph.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Alphabet {
+    pub(crate) words: usize,
+    /// How many dimensions choose among them.
+    pub(crate) dimensions: usize,
 }
 
 /// Neighbouring features are looked up together while they have no more combinations than this.
@@ -37,6 +48,7 @@ pub(crate) struct Encoding {
     pub(crate) features: Vec<Feature>,
     /// Ranges of features whose choices are numbered together.
     pub(crate) groups: Vec<Range<usize>>,
+    pub(crate) alphabets: Vec<Alphabet>,
 }
 
 /// Points as one number a group: the combination of that group's choices, the last feature fastest.
@@ -60,9 +72,10 @@ impl Encoding {
     pub(crate) fn new(space: &SearchSpace) -> Self {
         let varying =
             space.dimensions().iter().enumerate().filter(|(_, dimension)| dimension.choices.len() > 1);
-        let features: Vec<Feature> =
+        let mut features: Vec<Feature> =
             varying.map(|(position, dimension)| feature(position, dimension)).collect();
-        Self { groups: groups(&features), features }
+        let alphabets = find_alphabets(&mut features, space);
+        Self { groups: groups(&features), features, alphabets }
     }
 
     /// The same with one more feature, in a group of its own behind the others.
@@ -71,6 +84,11 @@ impl Encoding {
         extended.groups.push(self.features.len()..self.features.len() + 1);
         extended.features.push(feature);
         extended
+    }
+
+    /// Where its hyper-parameters lie.
+    pub(crate) fn layout(&self) -> Layout {
+        Layout { features: self.features.len(), alphabets: self.alphabets.clone() }
     }
 
     /// The positions of the varying dimensions' choices.
@@ -104,6 +122,26 @@ impl Encoding {
     }
 }
 
+/// Finds the words that several dimensions choose among. Switches, with two choices, have little in common.
+fn find_alphabets(features: &mut [Feature], space: &SearchSpace) -> Vec<Alphabet> {
+    let choices = |feature: &Feature| &space.dimensions()[feature.position].choices;
+    let mut alphabets = Vec::new();
+    for first in 0..features.len() {
+        let is_new = features[first].kind == Kind::Categorical && features[first].alphabet.is_none();
+        if !is_new || features[first].choices < 3 {
+            continue;
+        }
+        let alike: Vec<usize> = (first..features.len())
+            .filter(|&other| choices(&features[other]) == choices(&features[first]))
+            .collect();
+        if alike.len() > 1 {
+            alphabets.push(Alphabet { words: features[first].choices, dimensions: alike.len() });
+            alike.into_iter().for_each(|at| features[at].alphabet = Some(alphabets.len() - 1));
+        }
+    }
+    alphabets
+}
+
 fn groups(features: &[Feature]) -> Vec<Range<usize>> {
     let mut groups: Vec<Range<usize>> = Vec::new();
     let mut combinations = LARGEST_GROUP;
@@ -134,7 +172,7 @@ fn feature(position: usize, dimension: &Dimension) -> Feature {
     };
     let squared_distances =
         (0..choices * choices).map(|cell| squared_distance(cell / choices, cell % choices)).collect();
-    Feature { kind, position, choices, squared_distances }
+    Feature { kind, position, choices, squared_distances, alphabet: None }
 }
 
 /// The choices between 0 and 1, where all are numbers.
@@ -152,6 +190,25 @@ fn unit_scale(dimension: &Dimension) -> Option<Vec<f64>> {
 mod tests {
     use super::*;
     use crate::Choice;
+
+    #[test]
+    fn dimensions_with_equal_lists_of_words_share_an_alphabet() {
+        let operation = |name: &str| Dimension::new(name, ["conv", "pool", "skip"]);
+        let space = SearchSpace::new(vec![
+            operation("first"),
+            Dimension::new("width", [64, 128, 256]),
+            operation("second"),
+            Dimension::new("activation", ["gelu", "relu", "silu"]),
+            Dimension::new("height", [64, 128, 256]),
+            Dimension::new("tied", [true, false]),
+            Dimension::new("shared", [true, false]),
+        ])
+        .unwrap();
+        let encoding = Encoding::new(&space);
+        let shared: Vec<Option<usize>> = encoding.features.iter().map(|feature| feature.alphabet).collect();
+        assert_eq!(shared, [Some(0), None, Some(0), None, None, None, None]);
+        assert_eq!(encoding.alphabets, [Alphabet { words: 3, dimensions: 2 }]);
+    }
 
     #[test]
     fn positive_numbers_are_spaced_by_ratio_and_words_by_equality() {

@@ -11,7 +11,6 @@ use rand_chacha::ChaCha8Rng;
 use super::encoding::Encoding;
 use super::likelihood::{self, Density};
 use super::observations::Observations;
-use super::parameters::Layout;
 
 /// Hyper-parameters are fitted to this many observations at most, spread over all.
 const FITTED: usize = 200;
@@ -47,7 +46,7 @@ pub(crate) fn fit_from_centre(encoding: &Encoding, observations: &Observations) 
 }
 
 fn centre(encoding: &Encoding) -> Vec<f64> {
-    Layout { features: encoding.features.len() }.priors().iter().map(|prior| prior.mean).collect()
+    encoding.layout().priors().iter().map(|prior| prior.mean).collect()
 }
 
 /// Goes on from `start`; the problem keeps the best point visited.
@@ -65,7 +64,7 @@ fn climb(problem: &Problem<'_>, start: Vec<f64>, iterations: u64) {
 }
 
 fn starts(encoding: &Encoding, rng: &mut ChaCha8Rng) -> Vec<Vec<f64>> {
-    let priors = Layout { features: encoding.features.len() }.priors();
+    let priors = encoding.layout().priors();
     let mut draw = || {
         let departures =
             priors.iter().map(|prior| prior.mean + prior.deviation * rng.random_range(-1.0..1.0));

@@ -17,21 +17,26 @@ pub(crate) enum Look {
     Early,
 }
 
-/// k(x, x′) = c + Σ_d z_d + p Σ_{d<e} z_d z_e + s Π_d m_d, as tables over choices.
+/// k(x, x′) = c + Σ_d z_d + p Σ_{d<e} z_d z_e + s Π_d m_d + b Σ_{d,e} [x_d = x′_e], as tables over choices.
 ///
 /// z_d = a_d κ_d is the main effect of one dimension, the second sum the interaction of pairs
 /// (Duvenaud et al., "Additive Gaussian Processes", 2011), the product the joint effect of all.
 /// κ_d and m_d are Matérn 5/2 correlations with length scale ℓ_d for a numeric dimension; for a
 /// categorical one, κ_d is overlap (1 where equal, else 0) and m_d is 1 where equal, else
-/// exp(−1/ℓ_d²). Two looks at different outputs have ρ times that covariance (the intrinsic model of
+/// exp(−1/ℓ_d²). The last sum is over the dimensions of one alphabet: a word adds the same wherever it stands, beside what
+/// it adds in one place, so that few trials tell of every place (a hierarchical prior on main effects). Two looks at different outputs have ρ times that covariance (the intrinsic model of
 /// coregionalisation: Bonilla et al., "Multi-task Gaussian Process Prediction", 2007).
 #[derive(Debug, Clone)]
 pub(crate) struct KernelTables {
+    layout: Layout,
     features: Vec<FeatureTables>,
+    /// b of each alphabet.
+    words: Vec<f64>,
     pair_strength: f64,
     joint_variance: f64,
     correlation: f64,
     noise_variances: [f64; 2],
+    /// k(x, x) without the words, the same for every x.
     diagonal: f64,
 }
 
@@ -39,6 +44,7 @@ pub(crate) struct KernelTables {
 #[derive(Debug, Clone)]
 struct FeatureTables {
     choices: usize,
+    alphabet: Option<usize>,
     cells: Vec<Cell>,
 }
 
@@ -64,11 +70,13 @@ pub(super) struct Part {
     square: f64,
     /// Π m.
     joint: f64,
+    /// Σ b [x_d = x′_e].
+    words: f64,
 }
 
 impl KernelTables {
     pub(crate) fn new(encoding: &Encoding, parameters: &[f64]) -> Self {
-        let layout = Layout { features: encoding.features.len() };
+        let layout = encoding.layout();
         let tabulate = |(at, feature): (usize, &Feature)| {
             let length_scale = parameters[layout.length_scale(at)].exp();
             FeatureTables::new(feature, length_scale, parameters[layout.main_effect(at)].exp())
@@ -76,18 +84,24 @@ impl KernelTables {
         let noise = |look| LEAST_NOISE + parameters[layout.noise(look)].exp();
         let mut tables = Self {
             features: encoding.features.iter().enumerate().map(tabulate).collect(),
+            words: (0..layout.alphabets.len()).map(|at| parameters[layout.words(at)].exp()).collect(),
             pair_strength: parameters[layout.pair_strength()].exp(),
             joint_variance: parameters[layout.joint_variance()].exp(),
             correlation: logistic(parameters[layout.correlation()]),
             noise_variances: [noise(Look::Final), noise(Look::Early)],
             diagonal: 0.0,
+            layout,
         };
         let origin = vec![0; tables.features.len()];
-        tables.diagonal = tables.covariance(&origin, &origin);
+        tables.diagonal = tables.combine(tables.part_of_each(&origin, &origin));
         tables
     }
 
-    /// k(x, x), the same for every x.
+    pub(super) fn layout(&self) -> &Layout {
+        &self.layout
+    }
+
+    /// k(x, x) without the words, the same for every x.
     pub(crate) fn diagonal(&self) -> f64 {
         self.diagonal
     }
@@ -114,14 +128,55 @@ impl KernelTables {
 
     /// k(x, x′) of two looks at one output, without noise.
     pub(crate) fn covariance(&self, a: &[usize], b: &[usize]) -> f64 {
+        let words = (0..self.words.len()).map(|alphabet| self.shared(alphabet, a, b)).sum();
+        self.combine(Part { words, ..self.part_of_each(a, b) })
+    }
+
+    /// What the dimensions contribute one by one.
+    fn part_of_each(&self, a: &[usize], b: &[usize]) -> Part {
         let pairs = self.features.iter().zip(a.iter().zip(b));
-        self.combine(pairs.fold(Part::EMPTY, |part, (feature, (&a, &b))| part.and(feature.cell(a, b))))
+        pairs.fold(Part::EMPTY, |part, (feature, (&a, &b))| part.and(feature.cell(a, b)))
+    }
+
+    /// b Σ [x_d = x′_e] of an alphabet.
+    fn shared(&self, alphabet: usize, a: &[usize], b: &[usize]) -> f64 {
+        let of = |point| self.in_alphabet(alphabet, point);
+        let matches = of(a).map(|word| of(b).filter(|&other| other == word).count()).sum::<usize>();
+        self.words[alphabet] * matches as f64
+    }
+
+    /// The words of an alphabet that a point has.
+    fn in_alphabet<'a>(&'a self, alphabet: usize, point: &'a [usize]) -> impl Iterator<Item = usize> + 'a {
+        let choices = self.features.iter().zip(point);
+        choices.filter(move |(feature, _)| feature.alphabet == Some(alphabet)).map(|(_, &word)| word)
+    }
+
+    /// How often every combination of the choices of a range of features has each word, all alphabets one after the
+    /// other, the last feature changing fastest; each count times the root of its alphabet's b, so that the sum of the squares of a
+    /// point's counts is its variance by words.
+    pub(super) fn word_counts(&self, range: std::ops::Range<usize>) -> Vec<Vec<f64>> {
+        let alphabets = &self.layout.alphabets;
+        let none = vec![0.0; alphabets.iter().map(|alphabet| alphabet.words).sum()];
+        self.features[range].iter().fold(vec![none], |counts, feature| {
+            let extend = |counts: Vec<f64>| {
+                (0..feature.choices).map(move |word| {
+                    let mut counts = counts.clone();
+                    if let Some(own) = feature.alphabet {
+                        let before: usize = alphabets[..own].iter().map(|alphabet| alphabet.words).sum();
+                        counts[before + word] += self.words[own].sqrt();
+                    }
+                    counts
+                })
+            };
+            counts.into_iter().flat_map(extend).collect()
+        })
     }
 
     /// The covariance of what all dimensions contribute.
     pub(super) fn combine(&self, part: Part) -> f64 {
         let pairs = 0.5 * (part.main * part.main - part.square);
-        CONSTANT_VARIANCE + part.main + self.pair_strength * pairs + self.joint_variance * part.joint
+        let each = part.main + self.pair_strength * pairs + self.joint_variance * part.joint;
+        CONSTANT_VARIANCE + part.words + each
     }
 
     /// What the features of a range contribute between fixed choices and every combination of
@@ -130,7 +185,21 @@ impl KernelTables {
         self.features[range.clone()].iter().zip(&choices[range]).fold(
             vec![Part::EMPTY],
             |parts, (feature, &a)| {
-                let extend = |part: Part| (0..feature.choices).map(move |b| part.and(feature.cell(a, b)));
+                let words = |b: usize| {
+                    feature.alphabet.map_or(0.0, |alphabet| {
+                        let times = self.in_alphabet(alphabet, choices).filter(|&word| word == b).count();
+                        self.words[alphabet] * times as f64
+                    })
+                };
+                let cells = (0..feature.choices).map(|b| (feature.cell(a, b), words(b)));
+                let cells: Vec<(Cell, f64)> = cells.collect();
+                let extend = |part: Part| {
+                    let extended = |&(cell, words): &(Cell, f64)| {
+                        let and = part.and(cell);
+                        Part { words: and.words + words, ..and }
+                    };
+                    cells.iter().map(extended).collect::<Vec<_>>()
+                };
                 parts.into_iter().flat_map(extend).collect()
             },
         )
@@ -138,7 +207,7 @@ impl KernelTables {
 
     /// Adds `weight` · ∂k(x, x′)/∂(log hyper-parameter) to the entries of the kernel's own.
     pub(crate) fn add_gradient(&self, a: &[usize], b: &[usize], weight: f64, gradient: &mut [f64]) {
-        let layout = Layout { features: self.features.len() };
+        let layout = &self.layout;
         let cells =
             || self.features.iter().zip(a.iter().zip(b)).map(|(feature, (&a, &b))| feature.cell(a, b));
         let part = cells().fold(Part::EMPTY, Part::and);
@@ -151,17 +220,21 @@ impl KernelTables {
         let pairs = 0.5 * (part.main * part.main - part.square);
         gradient[layout.pair_strength()] += weight * self.pair_strength * pairs;
         gradient[layout.joint_variance()] += joint;
+        for alphabet in 0..self.words.len() {
+            gradient[layout.words(alphabet)] += weight * self.shared(alphabet, a, b);
+        }
     }
 }
 
 impl Part {
-    pub(super) const EMPTY: Self = Self { main: 0.0, square: 0.0, joint: 1.0 };
+    pub(super) const EMPTY: Self = Self { main: 0.0, square: 0.0, joint: 1.0, words: 0.0 };
 
     fn and(self, cell: Cell) -> Self {
         Self {
             main: self.main + cell.main,
             square: self.square + cell.main * cell.main,
             joint: self.joint * cell.joint,
+            words: self.words,
         }
     }
 
@@ -171,6 +244,7 @@ impl Part {
             main: self.main + other.main,
             square: self.square + other.square,
             joint: self.joint * other.joint,
+            words: self.words + other.words,
         }
     }
 }
@@ -197,7 +271,8 @@ impl FeatureTables {
                 },
             }
         };
-        Self { choices: feature.choices, cells: feature.squared_distances.iter().map(tabulate).collect() }
+        let cells = feature.squared_distances.iter().map(tabulate).collect();
+        Self { choices: feature.choices, alphabet: feature.alphabet, cells }
     }
 
     fn cell(&self, a: usize, b: usize) -> Cell {

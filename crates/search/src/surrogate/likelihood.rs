@@ -55,7 +55,7 @@ pub(crate) fn evaluate(
         cost: 0.5 * (values.transpose() * &weights) + half_log_determinant,
         gradient: likelihood_gradient(&tables, observations, &factor, &weights),
     };
-    add_priors(&mut density, Layout { features: encoding.features.len() }, parameters);
+    add_priors(&mut density, tables.layout(), parameters);
     density.cost.is_finite().then_some(density)
 }
 
@@ -67,7 +67,7 @@ fn likelihood_gradient(
     weights: &Col<f64>,
 ) -> Vec<f64> {
     let Observations { points, looks, .. } = observations;
-    let layout = Layout { features: points.first().map_or(0, Vec::len) };
+    let layout = tables.layout();
     let inverse = factor.inverse();
     let mut gradient = vec![0.0; layout.len()];
     for column in 0..points.len() {
@@ -89,7 +89,7 @@ fn likelihood_gradient(
     gradient
 }
 
-fn add_priors(density: &mut Density, layout: Layout, parameters: &[f64]) {
+fn add_priors(density: &mut Density, layout: &Layout, parameters: &[f64]) {
     for (at, prior) in layout.priors().into_iter().enumerate() {
         let departure = (parameters[at] - prior.mean) / prior.deviation;
         density.cost += 0.5 * departure * departure;
@@ -122,24 +122,52 @@ mod tests {
         (encoding, observations)
     }
 
+    /// Nine values over two dimensions that share their words, and a third that does not.
+    fn alike() -> (Encoding, Observations) {
+        let operation = |name: &str| Dimension::new(name, ["conv", "pool", "skip"]);
+        let space = SearchSpace::new(vec![
+            operation("first"),
+            operation("second"),
+            Dimension::new("width", [64, 128]),
+        ])
+        .unwrap();
+        let encoding = Encoding::new(&space);
+        let mut observations = Observations::default();
+        for (at, value) in [0.3, -1.2, 0.8, 1.4, -0.5, 0.1, 0.9, -1.7, 0.2].into_iter().enumerate() {
+            observations.push(encoding.point(&space, 2 * at as u64), Look::Final, value);
+        }
+        (encoding, observations)
+    }
+
+    fn assert_gradient((encoding, observations): &(Encoding, Observations), parameters: &[f64]) {
+        let density = |parameters: &[f64]| evaluate(encoding, observations, parameters).unwrap();
+        let gradient = density(parameters).gradient;
+        for at in 0..parameters.len() {
+            let moved = |step: f64| {
+                let mut moved = parameters.to_vec();
+                moved[at] += step;
+                density(&moved).cost
+            };
+            let numeric = (moved(1e-5) - moved(-1e-5)) / 2e-5;
+            assert!(
+                (numeric - gradient[at]).abs() < 1e-5 * (1.0 + numeric.abs()),
+                "parameter {at}: {numeric} against {}",
+                gradient[at]
+            );
+        }
+    }
+
     proptest! {
         #[test]
         fn the_gradient_agrees_with_finite_differences(parameters in prop::collection::vec(-2.0..1.5f64, 9)) {
-            let (encoding, observations) = example();
-            let cost = |parameters: &[f64]| evaluate(&encoding, &observations, parameters).unwrap().cost;
-            let gradient = evaluate(&encoding, &observations, &parameters).unwrap().gradient;
-            for at in 0..parameters.len() {
-                let moved = |step: f64| {
-                    let mut moved = parameters.clone();
-                    moved[at] += step;
-                    cost(&moved)
-                };
-                let numeric = (moved(1e-5) - moved(-1e-5)) / 2e-5;
-                prop_assert!(
-                    (numeric - gradient[at]).abs() < 1e-5 * (1.0 + numeric.abs()),
-                    "parameter {at}: {numeric} against {}", gradient[at]
-                );
-            }
+            assert_gradient(&example(), &parameters);
+        }
+
+        #[test]
+        fn so_does_that_of_shared_words(parameters in prop::collection::vec(-2.0..1.5f64, 12)) {
+            let alike = alike();
+            prop_assert_eq!(alike.0.layout().len(), 12);
+            assert_gradient(&alike, &parameters);
         }
     }
 }

@@ -35,6 +35,8 @@ pub(crate) struct GaussianProcess {
     /// For each observation and group, what the group contributes to the covariance with every
     /// combination of its choices.
     rows: Vec<Vec<Vec<Part>>>,
+    /// For each group, how often every combination of its choices has each word, as the tables weigh them.
+    word_counts: Vec<Vec<Vec<f64>>>,
     /// K⁻¹ y.
     weights: Col<f64>,
     /// L⁻¹ where K = L Lᵀ.
@@ -80,8 +82,9 @@ impl GaussianProcess {
         let row =
             |point: &Vec<usize>| groups.iter().map(|group| tables.parts(group.clone(), point)).collect();
         let rows = observations.points.iter().map(row).collect();
+        let word_counts = groups.iter().map(|group| tables.word_counts(group.clone())).collect();
         let target = if observations.looks.contains(&Look::Final) { Look::Final } else { Look::Early };
-        Some(Self { tables, groups, observations, target, rows, weights, inverse_factor })
+        Some(Self { tables, groups, observations, target, rows, word_counts, weights, inverse_factor })
     }
 
     /// The same process, told to expect its own mean at more points (kriging believer): the means
@@ -104,7 +107,7 @@ impl GaussianProcess {
     }
 
     fn predict_batch(&self, codes: &Codes, batch: Range<usize>) -> Vec<Belief> {
-        let cross = self.cross_covariance(codes, batch);
+        let cross = self.cross_covariance(codes, batch.clone());
         let means = &cross * &self.weights;
         // (points, observations)
         let mut explained = Mat::zeros(cross.nrows(), cross.ncols());
@@ -119,7 +122,8 @@ impl GaussianProcess {
             1.0,
             Par::Seq,
         );
-        let mut variances = vec![self.tables.diagonal(); cross.nrows()];
+        let mut variances: Vec<f64> =
+            batch.map(|at| self.tables.diagonal() + self.variance_by_words(codes, at)).collect();
         for column in explained.col_iter() {
             for (variance, share) in variances.iter_mut().zip(column.iter()) {
                 *variance -= share * share;
@@ -128,6 +132,15 @@ impl GaussianProcess {
         let belief =
             |(mean, variance): (&f64, f64)| Belief { mean: *mean, deviation: variance.max(1e-12).sqrt() };
         means.iter().zip(variances).map(belief).collect()
+    }
+
+    /// What the words that dimensions share add to the variance of a point before any observation.
+    fn variance_by_words(&self, codes: &Codes, at: usize) -> f64 {
+        let counts = || self.word_counts.iter().zip(&codes.columns);
+        let words = self.word_counts.first().and_then(|group| group.first()).map_or(0, Vec::len);
+        let of =
+            |word: usize| counts().map(|(counts, column)| counts[column[at] as usize][word]).sum::<f64>();
+        (0..words).map(|word| of(word).powi(2)).sum()
     }
 
     /// (points, observations)
@@ -187,6 +200,34 @@ mod tests {
             assert!(
                 (belief.mean - value).abs() < 4.0 * belief.deviation + 1e-3,
                 "point {at}: {belief:?}, {value}"
+            );
+        }
+    }
+
+    #[test]
+    fn without_observations_nearby_the_deviation_is_that_of_the_kernel() {
+        let operation = |name: &str| Dimension::new(name, ["conv", "pool", "skip"]);
+        let space = SearchSpace::new(vec![operation("first"), operation("second")]).unwrap();
+        let encoding = Encoding::new(&space);
+        let all: Vec<u64> = (0..9).collect();
+        let codes = encoding.codes(&space, &all);
+        let tables = KernelTables::new(
+            &encoding,
+            &encoding.layout().priors().iter().map(|prior| prior.mean).collect::<Vec<_>>(),
+        );
+        let mut observations = Observations::default();
+        observations.push(encoding.point(&space, 0), Look::Final, 0.0);
+        let noisy = tables.noise_variance(Look::Final);
+        let process =
+            GaussianProcess::condition(tables.clone(), encoding.groups.clone(), observations).unwrap();
+        for (belief, &index) in process.predict(&codes).iter().zip(&all) {
+            let (here, origin) = (encoding.point(&space, index), encoding.point(&space, 0));
+            let seen =
+                tables.covariance(&origin, &here).powi(2) / (tables.covariance(&origin, &origin) + noisy);
+            let expected = tables.covariance(&here, &here) - seen;
+            assert!(
+                (belief.deviation.powi(2) - expected).abs() < 1e-9,
+                "point {index}: {belief:?}, {expected}"
             );
         }
     }

@@ -73,7 +73,7 @@ fn the_posterior_is_that_of_scikit_learn() {
 #[test]
 fn the_likelihood_and_its_gradient_are_those_of_scikit_learn() {
     let (_, encoding, cases) = cases();
-    let priors = Layout { features: 3 }.priors();
+    let priors = Layout { features: 3, alphabets: Vec::new() }.priors();
     for case in cases {
         let observations = case.observations();
         let density = likelihood::evaluate(&encoding, &observations, &case.parameters).unwrap();

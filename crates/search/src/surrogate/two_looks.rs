@@ -164,6 +164,7 @@ impl EarlyScale {
             position: usize::MAX,
             choices: STEPS,
             squared_distances: (0..STEPS * STEPS).map(|cell| distance(cell).powi(2)).collect(),
+            alphabet: None,
         }
     }
 }

@@ -69,6 +69,25 @@ const KEPT: f64 = 0.25;
 
 /// Where the lower tail begins and by how much to compress it; `None` where there is no long tail.
 fn compression_knot(sorted: &[f64]) -> Option<(f64, f64)> {
+    let (knot, body) = body(sorted);
+    let tail = knot - sorted[0];
+    (body > 0.0 && tail > KEPT * body).then(|| (knot, (KEPT * body / tail).min(1.0)))
+}
+
+/// The value below which outcomes are broken: at least two lie there, below a gap longer than the body of the rest. A
+/// single one may be bad luck.
+pub(crate) fn broken_below(values: &[f64]) -> Option<f64> {
+    let mut sorted = values.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    let (knot, body) = (!sorted.is_empty()).then(|| body(&sorted))?;
+    let gaps = sorted.windows(2).enumerate().filter(|(_, pair)| pair[0] < knot);
+    let (at, gap) = gaps.map(|(at, pair)| (at, pair[1] - pair[0])).max_by(|a, b| a.1.total_cmp(&b.1))?;
+    (body > 0.0 && at >= 1 && gap > body).then(|| sorted[at] + 0.5 * gap)
+}
+
+/// Where the body of the values begins, twice as far below the median as their upper tenth is above it, and how far it
+/// reaches.
+fn body(sorted: &[f64]) -> (f64, f64) {
     let quantile = |share: f64| {
         let place = share * (sorted.len() - 1) as f64;
         let (low, high) = (sorted[place.floor() as usize], sorted[place.ceil() as usize]);
@@ -76,9 +95,7 @@ fn compression_knot(sorted: &[f64]) -> Option<(f64, f64)> {
     };
     let (median, upper) = (quantile(0.5), quantile(0.9));
     let knot = median - 2.0 * (upper - median);
-    let tail = knot - sorted[0];
-    let body = upper - knot;
-    (body > 0.0 && tail > KEPT * body).then(|| (knot, (KEPT * body / tail).min(1.0)))
+    (knot, upper - knot)
 }
 
 #[cfg(test)]

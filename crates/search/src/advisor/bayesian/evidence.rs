@@ -1,5 +1,6 @@
 //! What the trials so far tell about one metric.
 
+use crate::surrogate::broken_below;
 use crate::{Outcome, Proposal, Study, Trial};
 
 /// A metric with the sign that makes more better.
@@ -41,6 +42,29 @@ pub(super) fn is_broken(request: &Proposal<'_>, trial: &Trial) -> bool {
     }
 }
 
+/// What separates trials that were measured but did not work from the others.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Limit<'a> {
+    signed: &'a Signed,
+    /// The signed value below which a trial did not work.
+    value: f64,
+}
+
+impl<'a> Limit<'a> {
+    /// The limit of a metric to be made large that has several values far below all others, such as the accuracy of
+    /// chance. (A cost far above all others is no sign that something broke.)
+    pub(super) fn of(study: &Study, signed: &'a Signed) -> Option<Self> {
+        let values = || final_values(study, signed).into_iter().map(|(_, value)| value);
+        let value = broken_below(&values().collect::<Vec<_>>()).filter(|_| signed.sign > 0.0)?;
+        Some(Self { signed, value })
+    }
+
+    pub(super) fn rules_out(&self, trial: &Trial) -> bool {
+        let value = trial.metrics().and_then(|metrics| metrics.finite(&self.signed.metric));
+        value.is_some_and(|value| self.signed.sign * value < self.value)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -48,6 +72,27 @@ mod tests {
 
     fn metrics(accuracy: f64) -> Metrics {
         [("accuracy", accuracy)].into_iter().collect()
+    }
+
+    #[test]
+    fn what_lies_far_below_all_others_did_not_work() {
+        let space = SearchSpace::new(vec![Dimension::new("width", 0..9)]).unwrap();
+        let mut study = Study::new(space, vec![Goal::maximize("accuracy")], 0);
+        let values = [0.70, 0.72, 0.10, 0.69, 0.73, 0.60, 0.11, 0.71, 0.68];
+        for (at, value) in values.into_iter().enumerate() {
+            let architecture = study.space.architecture_at(at as u64).unwrap();
+            study.trials.push(Trial::completed(at as u32, architecture, metrics(value)));
+        }
+        let ruled_out = |study: &Study, sign: f64| -> Vec<u32> {
+            let signed = Signed { metric: "accuracy".into(), sign };
+            let limit = Limit::of(study, &signed);
+            let broken = |trial: &&Trial| limit.as_ref().is_some_and(|limit| limit.rules_out(trial));
+            study.trials.iter().filter(broken).map(|trial| trial.number).collect()
+        };
+        assert_eq!(ruled_out(&study, 1.0), [2, 6]);
+        assert_eq!(ruled_out(&study, -1.0), [0; 0], "what is to be small is not broken by being large");
+        study.trials.remove(6);
+        assert_eq!(ruled_out(&study, 1.0), [0; 0], "a single one may be bad luck");
     }
 
     #[test]

@@ -32,7 +32,11 @@ impl Learned {
         signed: Signed,
         rng: &mut ChaCha8Rng,
     ) -> Result<Option<Self>, Error> {
-        let finals = evidence::final_values(request.study, &signed);
+        let mut finals = evidence::final_values(request.study, &signed);
+        // Whether a trial works is learned apart: its value says little about those that do.
+        if let Some(limit) = evidence::Limit::of(request.study, &signed) {
+            finals.retain(|(trial, _)| !limit.rules_out(trial));
+        }
         if finals.len() < 2 {
             return Ok(None);
         }

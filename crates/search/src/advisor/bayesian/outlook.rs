@@ -49,7 +49,7 @@ pub(super) struct Outlook<'a> {
     front: Vec<u64>,
     /// The hypervolume of the believed front above the reference.
     volume: f64,
-    /// What decides whether a trial works (+1) or fails (−1); absent while none has failed.
+    /// What decides whether a trial works (+1) or does not (−1); absent while all have worked.
     viability: Option<GaussianProcess>,
 }
 
@@ -282,17 +282,21 @@ fn source(request: &Proposal<'_>, learned: &[Learned], signed: &Signed) -> Sourc
     which.map_or(Source::Unknown, Source::Learned)
 }
 
-/// A process over what worked and what failed; `None` while nothing failed.
+/// A process over what worked and what did not; `None` while everything did.
 fn viability(request: &Proposal<'_>, encoding: &Encoding, rng: &mut ChaCha8Rng) -> Option<GaussianProcess> {
     let space = request.feasible.space();
     let ended = request.study.trials.iter().filter(|trial| !trial.is_pending());
+    let metrics = signed_metrics(request);
+    let limits: Vec<_> =
+        metrics.iter().filter_map(|signed| evidence::Limit::of(request.study, signed)).collect();
     let mut observations = Observations::default();
     for trial in ended {
         if let Some(index) = space.index_of(&trial.architecture) {
-            let label = if evidence::is_broken(request, trial) { -1.0 } else { 1.0 };
+            let below = limits.iter().any(|limit| limit.rules_out(trial));
+            let label = if below || evidence::is_broken(request, trial) { -1.0 } else { 1.0 };
             observations.push(encoding.point(space, index), Look::Final, label);
         }
     }
-    let any_failed = observations.values.iter().any(|&label| label < 0.0);
-    any_failed.then(|| GaussianProcess::fit(encoding, observations, rng)).flatten()
+    let any_broken = observations.values.iter().any(|&label| label < 0.0);
+    any_broken.then(|| GaussianProcess::fit(encoding, observations, rng)).flatten()
 }
