@@ -36,9 +36,9 @@ const LOCAL_STEPS: usize = 12;
 /// evaluated at *every* untried point, up to a million; in a larger space at the listed sample and along
 /// climbs from the best of them and from the front, one dimension at a time. It is multiplied by
 /// the probability of keeping the constraints and of working, the latter from a Gaussian process
-/// over what worked and what did not: trials that failed, and those with a value far below all
-/// others, such as the accuracy of chance, which the goals' own processes leave out. Pending trials count as having their expected values
-/// (kriging believer).
+/// over what worked and what did not: trials that failed, and, where some goal is known, those with
+/// a value far below all others, such as the accuracy of chance, which the goals' own processes
+/// leave out. Pending trials count as having their expected values (kriging believer).
 ///
 /// Early values, such as those of a pruned trial, have a process of their own, which the final
 /// values follow up to a residual (Kennedy and O'Hagan's autoregressive co-kriging). A proposal has

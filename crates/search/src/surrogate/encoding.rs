@@ -78,6 +78,13 @@ impl Encoding {
         Self { groups: groups(&features), features, alphabets }
     }
 
+    /// The same with dimensions that have nothing in common.
+    pub(crate) fn without_alphabets(mut self) -> Self {
+        self.features.iter_mut().for_each(|feature| feature.alphabet = None);
+        self.alphabets.clear();
+        self
+    }
+
     /// The same with one more feature, in a group of its own behind the others.
     pub(crate) fn with(&self, feature: Feature) -> Self {
         let mut extended = self.clone();

@@ -42,6 +42,19 @@ pub(super) fn is_broken(request: &Proposal<'_>, trial: &Trial) -> bool {
     }
 }
 
+/// Whether some goal is known before any trial.
+///
+/// Then words have effects in common and what does not work is learned apart. Where all goals are learned that is no better: on
+/// NAS-Bench-201 one device gains and another one loses (`docs/experiments.md`).
+pub(super) fn knows_a_goal(request: &Proposal<'_>) -> bool {
+    request.study.goals.iter().any(|goal| request.known.contains(&goal.metric))
+}
+
+/// The limit of a metric, where what does not work is learned apart.
+pub(super) fn limit<'a>(request: &Proposal<'_>, signed: &'a Signed) -> Option<Limit<'a>> {
+    knows_a_goal(request).then(|| Limit::of(request.study, signed)).flatten()
+}
+
 /// What separates trials that were measured but did not work from the others.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Limit<'a> {
@@ -53,7 +66,7 @@ pub(super) struct Limit<'a> {
 impl<'a> Limit<'a> {
     /// The limit of a metric to be made large that has several values far below all others, such as the accuracy of
     /// chance. (A cost far above all others is no sign that something broke.)
-    pub(super) fn of(study: &Study, signed: &'a Signed) -> Option<Self> {
+    fn of(study: &Study, signed: &'a Signed) -> Option<Self> {
         let values = || final_values(study, signed).into_iter().map(|(_, value)| value);
         let value = broken_below(&values().collect::<Vec<_>>()).filter(|_| signed.sign > 0.0)?;
         Some(Self { signed, value })

@@ -34,7 +34,7 @@ impl Learned {
     ) -> Result<Option<Self>, Error> {
         let mut finals = evidence::final_values(request.study, &signed);
         // Whether a trial works is learned apart: its value says little about those that do.
-        if let Some(limit) = evidence::Limit::of(request.study, &signed) {
+        if let Some(limit) = evidence::limit(request, &signed) {
             finals.retain(|(trial, _)| !limit.rules_out(trial));
         }
         if finals.len() < 2 {

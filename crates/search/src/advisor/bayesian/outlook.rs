@@ -61,6 +61,7 @@ impl<'a> Outlook<'a> {
         rng: &mut ChaCha8Rng,
     ) -> Result<Option<Self>, Error> {
         let encoding = Encoding::new(request.feasible.space());
+        let encoding = if evidence::knows_a_goal(request) { encoding } else { encoding.without_alphabets() };
         let mut learned = Vec::new();
         for signed in signed_metrics(request) {
             let fitted = Learned::fit(request, &encoding, signed, rng)?;
@@ -287,8 +288,7 @@ fn viability(request: &Proposal<'_>, encoding: &Encoding, rng: &mut ChaCha8Rng) 
     let space = request.feasible.space();
     let ended = request.study.trials.iter().filter(|trial| !trial.is_pending());
     let metrics = signed_metrics(request);
-    let limits: Vec<_> =
-        metrics.iter().filter_map(|signed| evidence::Limit::of(request.study, signed)).collect();
+    let limits: Vec<_> = metrics.iter().filter_map(|signed| evidence::limit(request, signed)).collect();
     let mut observations = Observations::default();
     for trial in ended {
         if let Some(index) = space.index_of(&trial.architecture) {
